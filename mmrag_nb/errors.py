@@ -1,0 +1,83 @@
+"""What can go wrong on the user's side. Each message: what was wrong, what is right, what to type.
+
+Only ``notebook/`` shortens these to one line; anything else that is raised is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .results import Answer
+
+
+class MMRagError(Exception):
+    """Base of all errors that a user can mend."""
+
+
+class UnknownName(MMRagError, ValueError):
+    """A name that is not among the known ones; the message has the nearest."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(str(name), names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {kind} {str(name)!r}: {hint}known are {', '.join(names)}")
+
+
+class InvalidSetting(MMRagError, ValueError):
+    """A setting's value that cannot be."""
+
+
+class NotInstalled(MMRagError, ImportError):
+    """An optional library is absent."""
+
+    def __init__(self, library: str, *, extra: str = "") -> None:
+        what = f"mmrag-nb[{extra}]" if extra else library
+        super().__init__(f'{library} is not installed: pip install "{what}"')
+
+
+class SourceError(MMRagError):
+    """A source that leads to nothing: a missing file, a refused address."""
+
+
+class LoadError(MMRagError):
+    """Content that cannot be read as what it claims to be."""
+
+
+class ModelUnavailable(MMRagError):
+    """A model's files cannot be had."""
+
+
+class IndexMismatch(MMRagError):
+    """An index made by other models than the ones asked for."""
+
+    def __init__(self, space: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+        keys = [k for k in sorted({*found, *wanted}) if found.get(k) != wanted.get(k)]
+        there = ", ".join(f"{k}={found.get(k, '-')}" for k in keys)
+        here = ", ".join(f"{k}={wanted.get(k, '-')}" for k in keys)
+        super().__init__(
+            f"the index's space {space!r} was made by another model: index has {there}; settings ask for {here}. "
+            "Choose the index's model, or index again into a new file"
+        )
+
+
+class IndexFileError(MMRagError):
+    """A file that is no index, or one of a later format."""
+
+
+class EmptyIndex(MMRagError):
+    """A question before anything was indexed."""
+
+
+class GenerationError(MMRagError):
+    """The generator failed; ``answer`` holds the question and the retrieved hits all the same."""
+
+    answer: Answer | None = None
+
+
+class GenerationTimeout(GenerationError):
+    """The generator did not answer within its time."""

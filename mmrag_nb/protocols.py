@@ -1,0 +1,121 @@
+"""The seams: what a loader, encoder, transcriber, store and generator must offer. One file, one screen each.
+
+A new backend is one file that fits one of these, and one line in ``registry.py``; the suite in ``tests/contracts``
+then runs on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from .types import Content, Generation, LoadedItem, Modality, Prompt, Samples, Vectors
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Turns an item's content into chunks."""
+
+    modality: Modality
+    version: str
+    """Changes when the same content would give other chunks; part of an item's recipe."""
+
+    def load(self, content: Content, name: str) -> LoadedItem:
+        """Read ``content``; ``name`` (its file name) helps to tell the format.
+
+        Raises
+        ------
+        LoadError
+            The content is damaged, empty, too large or of an unsupported format; the message says which and what to do.
+        """
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Texts or pictures to vectors of one space."""
+
+    space: str
+    """Name of the vector space, ``clip:openai/clip-vit-base-patch32``."""
+    dimension: int
+    modalities: frozenset[Modality]
+    """What it can embed: ``text``, ``image``."""
+    max_tokens: int
+    """Longest text that is embedded whole."""
+    fingerprint: Mapping[str, str]
+    """What makes its vectors what they are: ``model``, ``revision``, ``preprocessing``. Vectors of equal fingerprints
+    can be compared."""
+    description: str
+    """For people: model, device, precision: ``clip-vit-base-patch32 (bf16, cpu)``."""
+
+    def count_tokens(self, text: str) -> int:
+        """Count ``text``'s tokens as the encoder sees them, special tokens included."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) float32, unit rows. Longer texts than ``max_tokens`` are the caller's to split."""
+        ...
+
+    def embed_images(self, images: Sequence[Image]) -> Vectors:
+        """(n, dimension) float32, unit rows, of RGB pictures of any size."""
+        ...
+
+
+@runtime_checkable
+class Transcriber(Protocol):
+    """Speech to text."""
+
+    rate: int
+    """Sample rate it wants, Hz."""
+    fingerprint: Mapping[str, str]
+    description: str
+
+    def transcribe(self, clips: Sequence[Samples]) -> list[str]:
+        """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard."""
+        ...
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Nearest neighbours over the vectors of one space and modality."""
+
+    def fit(self, ids: NDArray[np.int64], vectors: Vectors) -> None:
+        """Replace the contents by ``vectors`` (n, d), unit rows, known by ``ids`` (n,)."""
+        ...
+
+    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The ``min(k, len)`` nearest of each query (q, d), best first: ids (q, k) and cosines (q, k)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A question and its evidence to an answer that cites ``[1]``, ``[2]``."""
+
+    description: str
+
+    def generate(self, prompt: Prompt) -> Generation:
+        """Write the answer.
+
+        Raises
+        ------
+        GenerationError
+            The provider failed or refused; the message never holds a key.
+        """
+        ...
+
+
+class Progress(Protocol):
+    """Told of each step of a long piece of work."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """``done`` of ``total`` (``None`` while unknown) of ``stage`` are through."""
+        ...

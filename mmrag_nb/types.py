@@ -1,0 +1,159 @@
+"""The data that flows from a source to a hit. Frozen, without behaviour, importing nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from pydub import AudioSegment
+
+Modality = Literal["text", "image", "audio", "video"]
+MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
+
+Metadata: TypeAlias = Mapping[str, Any]
+"""What the user said of a source: JSON values by name. ``caption`` is searchable text."""
+
+if TYPE_CHECKING:
+    Vectors: TypeAlias = NDArray[np.float32]
+    """(n, d) float32, each row of L2 norm 1."""
+    Samples: TypeAlias = NDArray[np.float32]
+    """(n,) mono sound, float32 in [-1, 1]."""
+    Content: TypeAlias = Path | bytes | str | Image | AudioSegment
+    """What an item holds: a file on disk, a downloaded body, a text, a picture, a sound."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user typed: a path, glob, folder or URL as ``str``, or a Python object."""
+
+    value: Any
+    metadata: Metadata = field(default_factory=dict)
+    label: str = ""
+    """How to name it in reports; the value itself where empty and the value is a ``str``."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that a source resolved to."""
+
+    id: str
+    """Hexadecimal SHA-256 of the content."""
+    uri: str
+    """Where it came from, to be shown: a path, a URL, ``{{name}}``."""
+    modality: Modality
+    metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path or URL; never empty."""
+        tail = self.uri.split("?", 1)[0].rstrip("/\\") if "://" in self.uri else self.uri
+        return tail.replace("\\", "/").rsplit("/", 1)[-1] or self.uri
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An item with the content still to be loaded: what sources hand to loaders."""
+
+    item: Item
+    content: Content
+    media_type: str = ""
+    """MIME type, where a server named one."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The unit of retrieval: a passage, a picture, an utterance."""
+
+    item_id: str
+    ordinal: int
+    """Position among the chunks of its item, from 0."""
+    modality: Modality
+    text: str = ""
+    """The passage, the transcript, or the picture's caption; empty where nothing is known."""
+    start: float | None = None
+    """Begin of an utterance or frame, seconds from the start of its item."""
+    end: float | None = None
+    page: int | None = None
+    """Page number, from 1."""
+
+
+@dataclass(frozen=True)
+class LoadedChunk:
+    """A chunk on its way to the encoders, with the pixels or the sound it was cut from."""
+
+    modality: Modality
+    text: str = ""
+    start: float | None = None
+    end: float | None = None
+    page: int | None = None
+    pixels: Image | None = None
+    """RGB, orientation applied, alpha on white."""
+    audio: AudioSegment | None = None
+    """16 kHz mono, this utterance only."""
+    previews: Mapping[str, Preview] = field(default_factory=dict)
+    """``clip``: the utterance as MP3."""
+
+
+@dataclass(frozen=True)
+class LoadedItem:
+    """What a loader makes of an item's content."""
+
+    chunks: tuple[LoadedChunk, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know: ``first of 42 frames``, ``decoded as cp1252``."""
+    facts: Metadata = field(default_factory=dict)
+    """Properties worth showing: ``width``, ``height`` (pixels), ``seconds``, ``rate`` (Hz), ``passages``."""
+    previews: Mapping[str, Preview] = field(default_factory=dict)
+    """Of the whole item. ``thumbnail``: WebP of at most 480 pixels a side, for cards. ``proxy``: JPEG of at most 1,024
+    pixels a side, for generators. ``peaks``: loudness over time as bytes 0..255, for waveforms."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A small encoded stand-in for content: a thumbnail, a clip, a waveform's peaks."""
+
+    mime: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One numbered piece of what a generator is given."""
+
+    number: int
+    title: str
+    """Name and place: ``talk.mp3, 11.9-16.0 s``."""
+    modality: Modality
+    text: str
+    media: tuple[Preview, ...] = ()
+    """Pictures and clips, for generators that take them."""
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question and its evidence, before any provider's format."""
+
+    question: str
+    instructions: str
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a generator wrote."""
+
+    text: str
+    model: str
+    usage: Mapping[str, int] = field(default_factory=dict)
+    """``input_tokens``, ``output_tokens`` as the provider counted them; empty where nothing is counted."""
+    sent: Any = field(default=None, repr=False)
+    """What was sent, as text, for display; media as short descriptions."""

@@ -192,3 +192,22 @@ class IndexReport(Shown):
     def _rows(self) -> list[dict[str, Any]]:
         skipped = [{"source": s.source, "outcome": "skipped", "detail": s.reason} for s in self.skipped]
         return skipped + [{"source": name, "outcome": "note", "detail": note} for name, note in self.notes]
+
+
+@dataclass(frozen=True, repr=False)
+class Status(Shown):
+    """Where an index stands."""
+
+    path: str
+    items: Mapping[str, int]
+    """Items by modality."""
+    chunks: int
+    vectors: Mapping[str, int]
+    """Vectors by space."""
+    settings: Mapping[str, str]
+    """Preset, strategy and the models in force."""
+
+    _renderer: ClassVar[str] = "mmrag_nb.notebook.render.status"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{"what": name, "value": value} for name, value in self.settings.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
     from pydub import AudioSegment
+
+_NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 Modality = Literal["text", "image", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
@@ -55,6 +58,12 @@ class Item:
         """The last part of the path or URL; never empty."""
         tail = self.uri.split("?", 1)[0].rstrip("/\\") if "://" in self.uri else self.uri
         return tail.replace("\\", "/").rsplit("/", 1)[-1] or self.uri
+
+    @property
+    def words(self) -> str:
+        """The name as words, its extension left out: ``redApple_02.jpg`` is ``red Apple 02``."""
+        stem = self.name.rsplit(".", 1)[0] if "." in self.name[1:] else self.name
+        return " ".join(_NAME_WORD.findall(stem))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,315 @@
+"""What is in the index: items, chunks, vectors, previews and words, in one SQLite database."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmrag_nb.errors import IndexFileError, IndexMismatch
+from mmrag_nb.types import Chunk, Item, Preview
+
+from .schema import connect
+from .words import match_expression, searchable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mmrag_nb.types import Metadata, Modality, Vectors
+
+_LITTLE = np.dtype("<f4")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item with its chunks, ready to be kept."""
+
+    item: Item
+    chunks: Sequence[Chunk]
+    views: Sequence[Sequence[tuple[Modality, str]]]
+    """For each chunk: the modalities it is embedded as, with the key of what is embedded."""
+    recipe: str
+    facts: Metadata = field(default_factory=dict)
+    previews: Mapping[tuple[int, str], Preview] = field(default_factory=dict)
+    """By (ordinal of the chunk or -1 for the item, kind)."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A chunk as the catalog keeps it, with its item."""
+
+    chunk: Chunk
+    item: Item
+    facts: Metadata
+
+
+class Catalog:
+    """One index. Safe to use from several threads of one process.
+
+    Parameters
+    ----------
+    path
+        The file to keep it in, created where absent; ``None`` keeps it in memory until :meth:`save`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._db = connect(path)
+        self.generation = 0
+        """Grows with every change, so that what is derived from the catalog knows when it is stale."""
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            self.generation += 1
+
+    def register(self, space: str, dimension: int, fingerprint: Mapping[str, str], versions: Mapping[str, str]) -> None:
+        """Note that ``space`` is used, by the model of ``fingerprint``.
+
+        Raises
+        ------
+        IndexMismatch
+            The index has vectors of this space made by another model.
+        """
+        known = self.fingerprint(space)
+        if known is None:
+            row = (space, dimension, json.dumps(dict(fingerprint)), json.dumps(dict(versions)))
+            with self._write() as db:
+                db.execute("INSERT INTO spaces (name, dimension, fingerprint, versions) VALUES (?, ?, ?, ?)", row)
+        elif known != dict(fingerprint):
+            raise IndexMismatch(space, known, fingerprint)
+
+    def add(self, entries: Iterable[Entry], vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
+        """Keep ``entries`` and ``vectors`` (by space, then key) in one transaction.
+
+        An item known by its hash is replaced.
+        """
+        with self._write() as db:
+            for space, by_key in vectors.items():
+                rows = ((space, key, vector.astype(_LITTLE).tobytes()) for key, vector in by_key.items())
+                db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
+            for entry in entries:
+                self._add_entry(db, entry)
+
+    def _add_entry(self, db: sqlite3.Connection, entry: Entry) -> None:
+        item = entry.item
+        db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
+        number = db.execute(
+            "INSERT INTO items (hash, uri, modality, metadata, facts, recipe) VALUES (?, ?, ?, ?, ?, ?)",
+            (item.id, item.uri, item.modality, _json(item.metadata), _json(entry.facts), entry.recipe),
+        ).lastrowid
+        named = searchable(" ".join([item.words, *_values(item.metadata)]))
+        for chunk, views in zip(entry.chunks, entry.views, strict=True):
+            row = (number, chunk.ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
+            chunk_id = db.execute(
+                'INSERT INTO chunks (item, ordinal, modality, text, start, "end", page) VALUES (?, ?, ?, ?, ?, ?, ?)',
+                row,
+            ).lastrowid
+            db.executemany("INSERT OR IGNORE INTO views VALUES (?, ?, ?)", ((chunk_id, *view) for view in views))
+            db.execute(
+                "INSERT INTO words (rowid, text, name) VALUES (?, ?, ?)", (chunk_id, searchable(chunk.text), named)
+            )
+        previews = ((number, *place, p.mime, p.data) for place, p in entry.previews.items())
+        db.executemany("INSERT INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews)
+
+    def set_uri(self, item_hash: str, uri: str) -> None:
+        """Note that the item is now found at ``uri``."""
+        with self._write() as db:
+            db.execute("UPDATE items SET uri = ? WHERE hash = ?", (uri, item_hash))
+
+    def set_background(self, space: str, vectors: Vectors) -> None:
+        """Keep the background queries' vectors (b, d) of ``space``."""
+        with self._write() as db:
+            blob = vectors.astype(_LITTLE).tobytes()
+            db.execute("UPDATE spaces SET background = ? WHERE name = ?", (blob, space))
+
+    def set_meta(self, **values: str) -> None:
+        """Keep facts about the index, such as the settings it was made with."""
+        with self._write() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._db.execute(query, parameters).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        """The facts kept by :meth:`set_meta`."""
+        return {str(k): str(v) for k, v in self._rows("SELECT key, value FROM meta")}
+
+    def counts(self) -> dict[str, int]:
+        """Items by modality."""
+        rows = self._rows("SELECT modality, count(*) FROM items GROUP BY modality ORDER BY modality")
+        return {str(m): int(str(n)) for m, n in rows}
+
+    def chunk_count(self) -> int:
+        """Number of chunks."""
+        return int(str(self._rows("SELECT count(*) FROM chunks")[0][0]))
+
+    def spaces(self) -> dict[str, int]:
+        """Number of vectors by space."""
+        rows = self._rows("SELECT name, (SELECT count(*) FROM vectors WHERE space = name) FROM spaces ORDER BY name")
+        return {str(name): int(str(n)) for name, n in rows}
+
+    def fingerprint(self, space: str) -> dict[str, str] | None:
+        """The fingerprint under which ``space`` was made; ``None`` where it is unknown."""
+        rows = self._rows("SELECT fingerprint FROM spaces WHERE name = ?", (space,))
+        return json.loads(str(rows[0][0])) if rows else None
+
+    def background(self, space: str) -> Vectors | None:
+        """The background queries' vectors (b, d) of ``space``."""
+        rows = self._rows("SELECT background, dimension FROM spaces WHERE name = ?", (space,))
+        if not rows or rows[0][0] is None:
+            return None
+        blob, dimension = rows[0]
+        return _floats(blob).reshape(-1, int(str(dimension)))
+
+    def find(self, item_hash: str) -> tuple[Item, str] | None:
+        """The item of that content hash and its recipe; ``None`` where it is not in the index."""
+        rows = self._rows("SELECT hash, uri, modality, metadata, recipe FROM items WHERE hash = ?", (item_hash,))
+        return (_item(rows[0][:4]), str(rows[0][4])) if rows else None
+
+    def lacks(self, item_hash: str, space: str, modality: Modality) -> bool:
+        """Whether a view as ``modality`` of one of the item's chunks has no vector in ``space``."""
+        query = """
+            SELECT 1 FROM items JOIN chunks ON chunks.item = items.id JOIN views ON views.chunk = chunks.id
+            WHERE items.hash = ? AND views.modality = ?
+              AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.space = ? AND vectors.key = views.key) LIMIT 1"""
+        return bool(self._rows(query, (item_hash, modality, space)))
+
+    def missing(self, space: str, keys: Sequence[str]) -> list[str]:
+        """Those of ``keys`` that have no vector in ``space``, each once, in order."""
+        distinct = list(dict.fromkeys(keys))
+        query = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT key FROM vectors WHERE space = ?)"
+        absent = {row[0] for row in self._rows(query, (json.dumps(distinct), space))}
+        return [key for key in distinct if key in absent]
+
+    def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
+        """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
+        query = """
+            SELECT views.chunk, vectors.vector FROM vectors JOIN views ON views.key = vectors.key
+            WHERE vectors.space = ? AND views.modality = ? ORDER BY views.chunk"""
+        rows = self._rows(query, (space, modality))
+        if not rows:
+            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return ids, _floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1)  # type: ignore[misc]
+
+    def records(self, chunk_ids: Sequence[int]) -> dict[int, Record]:
+        """Chunks by id, with their items."""
+        query = """
+            SELECT chunks.id, ordinal, chunks.modality, text, start, "end", page,
+                   hash, uri, items.modality, metadata, facts
+            FROM chunks JOIN items ON items.id = chunks.item WHERE chunks.id IN (SELECT value FROM json_each(?))"""
+        found = {}
+        for row in self._rows(query, (json.dumps([int(i) for i in chunk_ids]),)):
+            item = _item(row[7:11])
+            chunk = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
+            found[int(str(row[0]))] = Record(chunk, item, json.loads(str(row[11])))
+        return found
+
+    def items(self) -> list[Item]:
+        """All items, in the order they came."""
+        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
+
+    def previews(self, item_hash: str, ordinal: int, kinds: Sequence[str]) -> dict[str, Preview]:
+        """Those previews of a chunk and of its item that are of ``kinds``."""
+        query = """
+            SELECT kind, mime, data FROM previews JOIN items ON items.id = previews.item
+            WHERE hash = ? AND ordinal IN (-1, ?) AND kind IN (SELECT value FROM json_each(?))"""
+        rows = self._rows(query, (item_hash, ordinal, json.dumps(list(kinds))))
+        return {str(kind): Preview(str(mime), data) for kind, mime, data in rows}  # type: ignore[arg-type]
+
+    # -- words -----------------------------------------------------------------------------------------------------
+
+    def document_frequency(self, term: str) -> int:
+        """Number of chunks that hold ``term``."""
+        query = "SELECT count(*) FROM words WHERE words MATCH ?"
+        return int(str(self._rows(query, (match_expression(term),))[0][0]))
+
+    def bm25(self, terms: Sequence[str], k: int) -> dict[int, float]:
+        """The ``k`` chunks that match any of ``terms`` best: id to BM25, higher is better."""
+        if not terms:
+            return {}
+        # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
+        query = "SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? ORDER BY 2 DESC LIMIT ?"
+        expression = " OR ".join(match_expression(term) for term in terms)
+        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, k))}
+
+    # -- the file --------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write the whole index to ``path`` and go on there.
+
+        The copy is made beside ``path`` and moved over it, so that a failure leaves what was there.
+
+        Raises
+        ------
+        IndexFileError
+            The folder is missing or cannot be written.
+        """
+        with self._lock:
+            if self.path is not None and path.exists() and path.samefile(self.path):
+                return
+            try:
+                handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+                os.close(handle)
+            except OSError as error:
+                raise IndexFileError(f"cannot save to {path}: {error.strerror or error}") from error
+            try:
+                target = sqlite3.connect(temporary)
+                try:
+                    self._db.backup(target)
+                finally:
+                    target.close()
+                Path(temporary).replace(path)
+            except (OSError, sqlite3.Error) as error:
+                Path(temporary).unlink(missing_ok=True)
+                raise IndexFileError(f"cannot save to {path}: {error}") from error
+            self._db.close()
+            self._db = connect(path)
+            self.path = path
+
+    def close(self) -> None:
+        """Close the database; the catalog is of no use afterwards."""
+        with self._lock:
+            self._db.close()
+
+
+def _floats(blob: object) -> Vectors:
+    return np.frombuffer(blob, _LITTLE).astype(np.float32)  # type: ignore[call-overload,no-any-return]
+
+
+def _json(value: Metadata) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, default=str)
+
+
+def _item(row: Sequence[object]) -> Item:
+    content_hash, uri, modality, metadata = map(str, row)
+    return Item(content_hash, uri, modality, json.loads(metadata))  # type: ignore[arg-type]
+
+
+def _values(metadata: Metadata) -> list[str]:
+    # A caption is the picture's text already.
+    return [str(value) for key, value in metadata.items() if key != "caption"]

@@ -1,0 +1,120 @@
+"""The format of an index file: one SQLite database, its tables and its version."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from mmrag_nb.errors import IndexFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+"""``PRAGMA user_version`` of the files this code writes."""
+
+APPLICATION_ID = 0x6D6D7267
+"""``PRAGMA application_id``: 'mmrg', so that ``file`` and we can tell an index from any other database."""
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE spaces (
+    name        TEXT PRIMARY KEY,
+    dimension   INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,      -- JSON: model, revision, preprocessing
+    versions    TEXT NOT NULL,      -- JSON: library versions that made the first vectors
+    background  BLOB                -- (b, dimension) float32 little-endian: background queries, for calibration
+);
+
+CREATE TABLE items (
+    id       INTEGER PRIMARY KEY,
+    hash     TEXT NOT NULL UNIQUE,  -- SHA-256 of the content
+    uri      TEXT NOT NULL,
+    modality TEXT NOT NULL,
+    metadata TEXT NOT NULL,         -- JSON: what the user said
+    facts    TEXT NOT NULL,         -- JSON: what the loader found
+    recipe   TEXT NOT NULL          -- loader and transcriber that made its chunks
+);
+
+CREATE TABLE chunks (
+    id       INTEGER PRIMARY KEY,
+    item     INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    ordinal  INTEGER NOT NULL,
+    modality TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    start    REAL,                  -- seconds
+    "end"    REAL,
+    page     INTEGER,
+    UNIQUE (item, ordinal)
+);
+
+-- What of a chunk is embedded: a captioned picture has a view as image and one as text.
+CREATE TABLE views (
+    chunk    INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+    modality TEXT NOT NULL,
+    key      TEXT NOT NULL,         -- hash of what is embedded: equal content is embedded once
+    PRIMARY KEY (chunk, modality, key)
+) WITHOUT ROWID;
+CREATE INDEX views_by_key ON views (key);
+
+CREATE TABLE vectors (
+    space  TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    vector BLOB NOT NULL,           -- (dimension,) float32 little-endian, unit length
+    UNIQUE (space, key)
+);
+
+CREATE TABLE previews (
+    item    INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,       -- of the chunk; -1 for the whole item
+    kind    TEXT NOT NULL,
+    mime    TEXT NOT NULL,
+    data    BLOB NOT NULL,
+    UNIQUE (item, ordinal, kind)
+);
+
+CREATE VIRTUAL TABLE words USING fts5(text, name, tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHERE rowid = old.id; END;
+"""
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """Open the index at ``path``, creating it where absent; ``None`` keeps it in memory.
+
+    Raises
+    ------
+    IndexFileError
+        The file is no index, is damaged, or was written by a later version.
+    """
+    # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
+    connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+    try:
+        _prepare(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise IndexFileError(f"{path} cannot be read as an index: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    if not empty and application != APPLICATION_ID:
+        raise IndexFileError(f"{path} is a database, but not an index made by mmrag_nb")
+    if version > VERSION:
+        raise IndexFileError(
+            f"{path} has format {version}, this version reads up to {VERSION}: pip install --upgrade mmrag-nb"
+        )
+    if path is not None:
+        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+        connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if empty:
+        connection.executescript(
+            f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        )

@@ -1,0 +1,74 @@
+"""``mmrag-nb``: a demonstration, and a look at what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .errors import MMRagError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="mmrag-nb", description="Multimodal RAG in a notebook.")
+    parser.add_argument("--version", action="version", version=f"mmrag-nb {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="index the shipped pictures, sound and texts offline and ask about them")
+    demo.add_argument("--html", type=Path, default=Path("mmrag-demo.html"), metavar="FILE", help="page to write")
+    commands.add_parser("doctor", help="say what is installed, which device serves, which keys are set")
+    options = parser.parse_args(arguments)
+    try:
+        return _demo(options.html) if options.command == "demo" else _doctor()
+    except MMRagError as error:
+        print(f"mmrag-nb: {error}", file=sys.stderr)
+        return 1
+
+
+def _demo(page: Path) -> int:
+    """Index the shipped media, ask what lies in sound, picture and text, show where it was found."""
+    from .assets.demo.media import demo_sources, questions
+    from .rag import MultimodalRAG
+
+    start = time.perf_counter()
+    rag = MultimodalRAG(preset="offline")
+    print("Indexing the demo media, offline (preset 'offline', no network, no key) ...")
+    report = rag.index(demo_sources())
+    print(f"{report}\n")
+    shown = [report._repr_html_()]
+    found = 0
+    for question in questions():
+        answer = rag.ask(question["question"], k=3)
+        right = bool(answer.hits) and answer.hits[0].item.name == question["file"]
+        found += right
+        print(f"{answer}\n")
+        shown.append(answer._repr_html_())
+    asked = len(questions())
+    page.write_text(_page(shown), encoding="utf-8")
+    seconds = time.perf_counter() - start
+    print(f"{found} of {asked} questions: the medium that holds the answer came first ({seconds:.1f} s in all).")
+    print(f"The same with pictures and sound: {page.resolve()}")
+    return 0 if found == asked else 1
+
+
+def _page(sections: Sequence[str]) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        "<title>mmrag_nb: demo</title><style>:root{color-scheme:light dark}body{max-width:56rem;margin:2rem auto;"
+        "padding:0 1rem;font-family:system-ui,sans-serif}main>*{margin-block:2.5rem}</style></head><body><main>"
+        f"<h1>mmrag_nb: demo</h1>{''.join(sections)}</main></body></html>\n"
+    )
+
+
+def _doctor() -> int:
+    from .doctor import examine
+
+    for line in examine():
+        print(line)
+    return 0

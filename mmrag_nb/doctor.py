@@ -1,0 +1,63 @@
+"""What is installed, which device and precision serve, which keys are set. Never the keys themselves."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NEEDED = (
+    "torch",
+    "transformers",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+    "av",
+    "pydub",
+    "ipython",
+    "ipywidgets",
+    "matplotlib",
+)
+_OPTIONAL = {
+    "pocketsphinx": ("offline", "hears speech without a download"),
+    "google-genai": ("gemini", "writes answers"),
+    "google-generativeai": ("gemini-legacy", "writes answers, with Google's earlier SDK"),
+    "pandas": ("pandas", "tables of results"),
+    "jupyterlab": ("lab", "notebooks in the browser"),
+}
+_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+def examine() -> Iterator[str]:
+    """One finding a line."""
+    yield f"mmrag_nb {__version__} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    yield ""
+    for name in _NEEDED:
+        yield f"  {name:22} {_version(name) or 'MISSING: pip install ' + name}"
+    yield ""
+    for name, (extra, use) in _OPTIONAL.items():
+        remedy = f'not installed ({use}): pip install "mmrag-nb[{extra}]"'
+        yield f"  {name:22} {_version(name) or remedy}"
+    yield ""
+    if _version("torch"):
+        from .models.device import choose
+
+        placement = choose()
+        yield f"  models run on {placement.device} in {placement.dtype}: {placement.reason}"
+    for key in _KEYS:
+        yield f"  {key:22} {'set' if os.environ.get(key) else 'not set'}"
+    yield f"  {'offline preset':22} {'ready' if _version('pocketsphinx') else 'ready, but deaf without pocketsphinx'}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,303 @@
+"""The way into the index: source, item, chunks, vectors, commit. Batch by batch, so that what is done stays done."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .catalog.catalog import Entry
+from .errors import MMRagError
+from .parts import library_versions
+from .registry import modality_of
+from .results import IndexReport, Skipped
+from .types import Chunk, Item, LoadedChunk, LoadedItem, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .catalog.catalog import Catalog
+    from .parts import Parts
+    from .protocols import Progress
+    from .retrieval.shared import Way
+    from .settings import Settings
+    from .types import Modality, Preview, Resolved
+
+BATCH = 16
+"""Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time."""
+
+
+@dataclass
+class Tally:
+    """What has been done so far."""
+
+    items: Counter[str] = field(default_factory=Counter)
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    models: dict[str, None] = field(default_factory=dict)
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to ``stage``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
+
+    def report(self, *, interrupted: bool = False) -> IndexReport:
+        """What is shown in the end."""
+        return IndexReport(
+            items=dict(self.items),
+            chunks=self.chunks,
+            embedded=self.embedded,
+            reused=self.reused,
+            skipped=tuple(self.skipped),
+            notes=tuple(self.notes),
+            models=tuple(self.models),
+            seconds=dict(self.seconds),
+            interrupted=interrupted,
+        )
+
+
+@dataclass
+class _Work:
+    """An item between loading and commit."""
+
+    item: Item
+    loaded: LoadedItem
+    recipe: str
+    version: str
+    """Of the loader, which decides what the pixels are."""
+
+
+class Indexing:
+    """One run of ``index``."""
+
+    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings, progress: Progress | None) -> None:
+        self._parts, self._catalog, self._settings = parts, catalog, settings
+        self._progress: Progress = progress or _silent
+        self.tally = Tally()
+
+    def run(self, sources: Sequence[Source]) -> None:
+        """Index ``sources``; :attr:`tally` grows as each batch is committed."""
+        from .sources.resolve import resolve
+
+        tally = self.tally
+        found = resolve(sources, modality_of=modality_of, allow_private=self._settings.allow_private_urls)
+        while True:
+            with tally.clock("resolve"):
+                batch = list(islice(found, BATCH))
+            if not batch:
+                return
+            tally.skipped += [one for one in batch if isinstance(one, Skipped)]
+            self._batch([one for one in batch if not isinstance(one, Skipped)])
+
+    def _batch(self, batch: list[Resolved]) -> None:
+        if not batch:
+            return
+        ways = self._ways()
+        works = []
+        for resolved in batch:
+            with self.tally.clock("load"):
+                work = self._load(resolved, ways)
+            if work is not None:
+                works.append(work)
+        works = self._transcribe(works)
+        entries = [self._entry(work, ways) for work in works]
+        vectors = self._embed(works, entries, ways)
+        with self.tally.clock("commit"):
+            if entries:
+                self._catalog.add(entries, vectors)
+        for work, entry in zip(works, entries, strict=True):
+            self.tally.items[work.item.modality] += 1
+            self.tally.embedded += 1
+            self.tally.chunks += len(entry.chunks)
+        self._progress("indexed", self.tally.items.total(), None)
+
+    def _ways(self) -> list[Way]:
+        with self.tally.clock("models"):
+            ways = self._parts.ways(self._progress)
+        for way in ways:
+            encoder = way.encoder
+            self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
+            self.tally.models[encoder.description] = None
+        return ways
+
+    # -- load ------------------------------------------------------------------------------------------------------
+
+    def _load(self, resolved: Resolved, ways: Sequence[Way]) -> _Work | None:
+        """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
+        item, tally = resolved.item, self.tally
+        loader = self._parts.loader(item.modality, ways[-1].encoder)
+        recipe = "+".join(
+            [
+                loader.version,
+                *([f"speech={self._settings.chosen('speech')}"] if item.modality == "audio" else []),
+                *(f"{way.modality}{'-names' * _by_name(ways)}" for way in ways),
+            ]
+        )
+        known = self._catalog.find(item.id)
+        if (
+            known is not None
+            and (known[1], dict(known[0].metadata)) == (recipe, dict(item.metadata))
+            and not any(self._catalog.lacks(item.id, way.encoder.space, way.modality) for way in ways)
+        ):
+            if known[0].uri != item.uri:
+                self._catalog.set_uri(item.id, item.uri)
+            tally.items[item.modality] += 1
+            tally.reused += 1
+            return None
+        self._progress(f"reading {item.name}", tally.items.total(), None)
+        try:
+            loaded = loader.load(resolved.content, item.name)
+        except MMRagError as error:
+            tally.skipped.append(Skipped(item.uri, str(error)))
+            return None
+        tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
+        return _Work(item, _captioned(loaded, item), recipe, loader.version)
+
+    # -- transcribe ------------------------------------------------------------------------------------------------
+
+    def _transcribe(self, works: list[_Work]) -> list[_Work]:
+        """Fill the texts of utterances; items that no transcriber can be had for are skipped, saying why."""
+        heard = [work for work in works if any(chunk.audio is not None for chunk in work.loaded.chunks)]
+        if not heard:
+            return works
+        from .loaders.audio import samples
+
+        try:
+            with self.tally.clock("models"):
+                transcriber = self._parts.transcriber(self._progress)
+        except MMRagError as error:
+            self.tally.skipped += [Skipped(work.item.uri, str(error)) for work in heard]
+            return [work for work in works if work not in heard]
+        if transcriber is None:
+            self.tally.notes += [(work.item.name, "not transcribed: speech is set to none") for work in heard]
+            return works
+        self.tally.models[transcriber.description] = None
+        for work in heard:
+            clips = [chunk.audio for chunk in work.loaded.chunks if chunk.audio is not None]
+            self._progress(f"transcribing {work.item.name}", 0, len(clips))
+            with self.tally.clock("transcribe"):
+                texts = iter(transcriber.transcribe([samples(clip) for clip in clips]))
+            chunks = tuple(
+                chunk if chunk.audio is None else replace(chunk, text=next(texts)) for chunk in work.loaded.chunks
+            )
+            silent = sum(1 for chunk in chunks if chunk.audio is not None and not chunk.text)
+            if silent:
+                self.tally.notes.append((work.item.name, f"no words heard in {silent} of {len(clips)} utterances"))
+            work.loaded = replace(work.loaded, chunks=chunks)
+        return works
+
+    # -- embed -----------------------------------------------------------------------------------------------------
+
+    def _embed(
+        self, works: Sequence[_Work], entries: Sequence[Entry], ways: Sequence[Way]
+    ) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Vectors by space and key of all views that have none yet; equal content is embedded once."""
+        pixels: dict[str, Any] = {}
+        texts: dict[str, str] = {}
+        for work, entry in zip(works, entries, strict=True):
+            for loaded, chunk, views in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
+                for modality, key in views:
+                    if modality == "image":
+                        pixels[key] = loaded.pixels
+                    else:
+                        texts[key] = _text_view(chunk, work.item, names=_by_name(ways))
+        vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
+        for way in ways:
+            content: Mapping[str, Any] = pixels if way.modality == "image" else texts
+            keys = self._catalog.missing(way.encoder.space, list(content))
+            if not keys:
+                continue
+            self._progress(f"embedding {len(keys)} {way.modality}s", self.tally.items.total(), None)
+            with self.tally.clock("embed"):
+                encoder = way.encoder
+                embed: Any = encoder.embed_images if way.modality == "image" else encoder.embed_texts
+                rows = embed([content[key] for key in keys])
+            vectors.setdefault(way.encoder.space, {}).update(zip(keys, rows, strict=True))
+        return vectors
+
+    def _entry(self, work: _Work, ways: Sequence[Way]) -> Entry:
+        item, loaded = work.item, work.loaded
+        chunks = [
+            Chunk(item.id, ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
+            for ordinal, chunk in enumerate(loaded.chunks)
+        ]
+        previews: dict[tuple[int, str], Preview] = {(-1, kind): shown for kind, shown in loaded.previews.items()}
+        for ordinal, part in enumerate(loaded.chunks):
+            previews |= {(ordinal, kind): shown for kind, shown in part.previews.items()}
+        views = [list(_views(chunk, part, work, ways)) for chunk, part in zip(chunks, loaded.chunks, strict=True)]
+        return Entry(item, chunks, views, work.recipe, dict(loaded.facts), previews)
+
+
+def as_sources(sources: Any) -> list[Source]:
+    """What the Python API accepts, as sources: one or a list of paths, globs, URLs and objects."""
+    # A sound is a tuple (samples, rate), not a list of two sources.
+    sound = isinstance(sources, tuple) and len(sources) == 2 and isinstance(sources[1], (int, float))
+    single = sound or not isinstance(sources, (list, tuple))
+    return [
+        one
+        if isinstance(one, Source)
+        else Source(one, label="" if isinstance(one, str) else f"{{{{{type(one).__name__}}}}}")
+        for one in ([sources] if single else sources)
+    ]
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Report progress to nobody."""
+
+
+def _captioned(loaded: LoadedItem, item: Item) -> LoadedItem:
+    """A caption is a picture's text; to anything else it is one more passage."""
+    caption = str(item.metadata.get("caption") or "")
+    if not caption:
+        return loaded
+    if item.modality == "image":
+        return replace(loaded, chunks=tuple(replace(chunk, text=caption) for chunk in loaded.chunks))
+    return replace(loaded, chunks=(*loaded.chunks, LoadedChunk("text", caption)))
+
+
+def _by_name(ways: Sequence[Way]) -> bool:
+    """Whether a picture's file name stands for it.
+
+    It does where texts have an encoder of their own, one that matches words: to CLIP, ``IMG 2034`` would be noise.
+    """
+    return len({way.encoder.space for way in ways}) > 1 or all(way.modality == "text" for way in ways)
+
+
+def _text_view(chunk: Chunk, item: Item, *, names: bool) -> str:
+    """What of a chunk is embedded as text; empty where there is nothing to embed."""
+    if chunk.modality == "image" and names:
+        return ". ".join(part for part in (chunk.text, item.words) if part)
+    return chunk.text
+
+
+def _views(chunk: Chunk, loaded: LoadedChunk, work: _Work, ways: Sequence[Way]) -> Iterable[tuple[Modality, str]]:
+    for way in ways:
+        if way.modality == "image" and loaded.pixels is not None:
+            yield "image", _key("image", work.item.id, str(chunk.ordinal), work.version)
+        text = _text_view(chunk, work.item, names=_by_name(ways))
+        if way.modality == "text" and text:
+            yield "text", _key("text", text)
+
+
+def _key(*content: str) -> str:
+    return hashlib.sha256("\0".join(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def model_specs(settings: Settings) -> Mapping[str, str]:
+    """The choices that an index must be opened with again."""
+    return {name: settings.chosen(name) for name in ("clip", "text", "speech")}

@@ -1,0 +1,74 @@
+"""A magic's line: free words and flags, in any order.
+
+``IPython.core.magic_arguments`` declares the flags, which gives ``%magic?`` its page. Its own parsing takes an
+apostrophe ("what's this?") for an open quote and knows neither ``--help`` nor near matches, hence this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TOKEN = re.compile(r'\{\{.*?\}\}(?!\})|"[^"]*"|\S+')
+
+
+def flags(magic: Callable[..., Any]) -> dict[str, argparse.Action]:
+    """The flags declared on ``magic``, with what each does."""
+    parser = getattr(magic, "parser", None)
+    actions = parser._actions if parser else []  # noqa: SLF001 - argparse has no public list of them
+    return {flag: action for action in actions for flag in action.option_strings}
+
+
+def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namespace | None:
+    """Parse ``line`` by the flags declared on ``magic``; ``free`` is the attribute that takes all other words, joined.
+
+    Returns
+    -------
+    argparse.Namespace or None
+        ``None`` where ``--help`` was asked for and has been printed.
+
+    Raises
+    ------
+    UsageError
+        A flag is unknown, or its value is missing or cannot be.
+    """
+    parser = magic.parser  # type: ignore[attr-defined]
+    known = flags(magic)
+    tokens = _TOKEN.findall(line)
+    if {"--help", "-h"} & set(tokens):
+        print(parser.format_help().replace("::\n\n", "", 1))  # noqa: T201 - what --help is for
+        return None
+    options: list[str] = []
+    words: list[str] = []
+    while tokens:
+        token = tokens.pop(0)
+        name, _, value = token.partition("=")
+        if name in known:
+            options.append(name)
+            if known[name].nargs != 0:
+                if not value and not tokens:
+                    raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
+                options.append((value or tokens.pop(0)).strip('"'))
+        elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token):
+            near = get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"unknown flag {name}: {hint}known are {', '.join(sorted(known))}")
+        else:
+            words.append(token)
+    parsed: argparse.Namespace = parser.parse_args(options)
+    setattr(parsed, free, " ".join(words))
+    return parsed
+
+
+def name(text: str) -> str:
+    """Check the name given to ``--out``."""
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no Python name")
+    return text

@@ -1,0 +1,65 @@
+"""``%mmrag_index`` and ``%%mmrag_index``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from mmrag_nb.notebook.arguments import name, parse
+from mmrag_nb.notebook.progress import ProgressLine
+from mmrag_nb.notebook.session import one_line
+
+if TYPE_CHECKING:
+    from mmrag_nb.notebook.session import Session
+    from mmrag_nb.results import IndexReport
+
+
+@magics_class
+class IndexMagics(Magics):
+    """What fills the index."""
+
+    def __init__(self, shell: Any, session: Session) -> None:
+        super().__init__(shell)
+        self._session = session
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("-o", "--out", type=name, metavar="NAME", help="Bind the report to this name and show nothing.")
+    @line_cell_magic
+    @one_line
+    def mmrag_index(self, line: str, cell: str | None = None) -> IndexReport | None:
+        """Index pictures, sound and text: one source a line.
+
+        A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
+        key=value is its metadata; caption= is searchable text. What is in the index already is not embedded again.
+
+        Examples::
+
+            %%mmrag_index
+            photos/*.jpg
+            talk.mp3   speaker="D. Warfield"
+            https://example.org/Wiki.txt
+            {{my_picture}}   caption="a red apple"
+
+            %mmrag_index notes.md --out report
+        """
+        options = parse(self.mmrag_index, line, free="sources")
+        if options is None:
+            return None
+        from mmrag_nb.sources.parse import parse_sources
+
+        sources = parse_sources("\n".join([options.sources, cell or ""]), self._session.evaluate)
+        if not sources:
+            raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
+        rag = self._session.rag
+        try:
+            with ProgressLine(self.shell, owns_cell=cell is not None) as progress:
+                report = rag.index(sources, progress=progress)
+        except KeyboardInterrupt:
+            display(rag.report)  # what was committed before stays
+            raise
+        return self._session.give(report, options.out)

@@ -1,0 +1,306 @@
+"""The one place where the parts meet: index, search, ask, save, open."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .catalog.catalog import Catalog
+from .catalog.words import terms as split_terms
+from .errors import EmptyIndex, GenerationError, IndexFileError
+from .generation.citations import cited
+from .generation.prompt import INSTRUCTIONS
+from .indexing import Indexing, as_sources, model_specs
+from .parts import Parts, library_versions, short_name
+from .results import Answer, Hit, Hits, IndexReport, Status
+from .retrieval import lexical
+from .retrieval.gap import gap_line
+from .retrieval.search import rank
+from .settings import NONE, Settings
+from .types import Evidence, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .protocols import Encoder, Progress
+    from .types import Preview, Vectors
+
+_SHOWN = ("thumbnail", "peaks", "clip")
+_SENT = ("proxy", "clip")
+
+
+class MultimodalRAG:
+    """An index of pictures, sound and text, and the models that fill and question it.
+
+    Parameters
+    ----------
+    settings
+        The choices; made of the keywords where absent.
+    path
+        The file to keep the index in, created where absent; ``None`` keeps it in memory until :meth:`save`.
+    **choices
+        Settings by name: ``preset="offline"``, ``clip=``, ``text=``, ``speech=``, ``generator=``, ``store=``,
+        ``strategy=``, ``device=``, ``precision=``, ``k=``.
+
+    Raises
+    ------
+    UnknownName, InvalidSetting
+        A setting is misnamed or cannot be.
+    IndexFileError
+        ``path`` is no index.
+
+    Examples
+    --------
+    >>> rag = MultimodalRAG(preset="offline")
+    >>> rag.index([{"text": "A harp has forty-seven strings."}, {"text": "The ferry leaves at noon."}])
+    indexed 2 items (2 text): 2 embedded, 0 reused, 0 skipped, ...
+    >>> rag.search("how many strings does a harp have?", k=1)[0].chunk.text
+    'A harp has forty-seven strings.'
+    """
+
+    def __init__(self, *, settings: Settings | None = None, path: str | Path | None = None, **choices: Any) -> None:
+        self.settings = settings or Settings(**choices)
+        self._catalog = Catalog(Path(path) if path is not None else None)
+        self._parts = Parts(self.settings)
+        self.report: IndexReport | None = None
+        """What the last :meth:`index` did, also when it was interrupted."""
+
+    # -- index -----------------------------------------------------------------------------------------------------
+
+    def index(self, sources: Any, *, progress: Progress | None = None) -> IndexReport:
+        """Index ``sources``; what is in the index already, unchanged, is not embedded again.
+
+        Parameters
+        ----------
+        sources
+            One or a list of: path, glob, folder, http(s) URL (``str``); ``pathlib.Path``; ``PIL.Image``; sound as
+            ``(samples, rate)`` or ``pydub.AudioSegment``; a dict with one of ``text``, ``image``, ``audio``, ``path``
+            or ``url`` and any metadata (``caption`` is searchable text).
+        progress
+            Told of each step.
+
+        Returns
+        -------
+        IndexReport
+            What was indexed, reused and skipped, and why.
+
+        Raises
+        ------
+        ModelUnavailable, NotInstalled
+            An encoder cannot be had. What was committed before stays.
+        """
+        indexing = Indexing(self._parts, self._catalog, self.settings, progress)
+        interrupted = True
+        try:
+            indexing.run(as_sources(sources))
+            interrupted = False
+        finally:
+            self.report = indexing.tally.report(interrupted=interrupted)
+            if self.report.embedded:
+                self._catalog.set_meta(**model_specs(self.settings))
+        return self.report
+
+    # -- search ----------------------------------------------------------------------------------------------------
+
+    def search(self, question: str, k: int | None = None, *, raw: bool | None = None) -> Hits:
+        """Retrieve the ``k`` chunks that fit ``question`` best, best first.
+
+        Parameters
+        ----------
+        question
+            What is asked or looked for.
+        k
+            How many; the setting's where absent.
+        raw
+            Rank by raw cosine alone; the setting's where absent.
+
+        Raises
+        ------
+        EmptyIndex
+            Nothing has been indexed.
+        """
+        settings = self.settings
+        k = settings.k if k is None else k
+        raw = settings.raw if raw is None else raw
+        total = self._catalog.chunk_count()
+        if not total:
+            raise EmptyIndex("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
+        start = time.perf_counter()
+        ways = self._parts.ways()
+        for encoder in {way.encoder.space: way.encoder for way in ways}.values():
+            self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
+        channels = [channel for way in ways if (channel := self._parts.channel(self._catalog, way)) is not None]
+        queries, cut = _embed({way.encoder.space: way.encoder for way in ways}, question)
+        embedded = time.perf_counter()
+
+        words = lexical.content_terms(split_terms(question))
+        bm25 = {} if raw else self._catalog.bm25(words, max(50, 5 * k))
+        shares = lexical.relative(bm25, [self._catalog.document_frequency(word) for word in words], total)
+        scored = rank(
+            channels, queries, k=k, bm25=bm25, lexical=shares, lexical_weight=settings.lexical_weight, raw=raw
+        )
+        records = self._catalog.records([one.chunk for one in scored])
+        hits = tuple(
+            Hit(
+                rank=place,
+                score=one.score,
+                cosine=one.cosine,
+                lexical=one.lexical,
+                chunk=record.chunk,
+                item=record.item,
+                calibrated=one.calibrated,
+                seen_as=one.seen_as,
+                space=one.space,
+                raw_rank=one.raw_rank,
+                matches=lexical.matches(record.chunk.text, words),
+                facts=record.facts,
+                previews=self._catalog.previews(record.item.id, record.chunk.ordinal, _SHOWN),
+            )
+            for place, one in enumerate(scored, 1)
+            for record in [records[one.chunk]]
+        )
+        timings = {"embed": embedded - start, "search": time.perf_counter() - embedded}
+        speech = settings.chosen("speech")
+        facts = (
+            f"{settings.strategy}{', raw' if raw else ''}",
+            *dict.fromkeys(way.encoder.description for way in ways),
+            *([short_name(speech)] if speech != NONE and any(hit.chunk.modality == "audio" for hit in hits) else []),
+            *(cut or ["nothing truncated"]),
+        )
+        return Hits(hits, question, facts, timings, gap_line(hits, total=total, raw=raw))
+
+    # -- ask -------------------------------------------------------------------------------------------------------
+
+    def ask(self, question: str, k: int | None = None, *, raw: bool | None = None) -> Answer:
+        """Answer ``question`` from the index, with numbered citations of the evidence.
+
+        Raises
+        ------
+        EmptyIndex
+            Nothing has been indexed.
+        GenerationError
+            The generator failed; its ``answer`` has the retrieved hits.
+        """
+        hits = self.search(question, k, raw=raw)
+        generator, stands_in = self._parts.generator()
+        prompt = Prompt(question, INSTRUCTIONS, tuple(self._evidence(hit) for hit in hits))
+        start = time.perf_counter()
+        try:
+            generation = generator.generate(prompt)
+        except GenerationError as error:
+            timings = {**hits.timings, "generate": time.perf_counter() - start}
+            error.answer = Answer(
+                question, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
+            )
+            raise
+        by_number = {hit.rank: hit for hit in hits}
+        text = generation.text
+        if stands_in:
+            text += f"\n\n(Quoted, not written: {stands_in}.)"
+        return Answer(
+            question,
+            text,
+            hits,
+            citations={number: by_number[number] for number in cited(generation.text, by_number)},
+            generator=generation.model,
+            prompt=prompt,
+            usage=generation.usage,
+            timings={**hits.timings, "generate": time.perf_counter() - start},
+        )
+
+    def _evidence(self, hit: Hit) -> Evidence:
+        media = self._catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
+        return Evidence(
+            hit.rank, f"{hit.item.name}{_place(hit)}", hit.chunk.modality, hit.chunk.text, _ordered(media), hit.score
+        )
+
+    # -- the file --------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the index to ``path`` and keep it there from now on: later work is committed to that file.
+
+        Raises
+        ------
+        IndexFileError
+            The file cannot be written; the index is as it was.
+        """
+        self._catalog.set_meta(**model_specs(self.settings))
+        self._catalog.save(Path(path))
+        return Path(path)
+
+    @classmethod
+    def open(cls, path: str | Path, **choices: Any) -> MultimodalRAG:
+        """Open an index file with the models that made it, unless ``choices`` name others.
+
+        Raises
+        ------
+        IndexFileError
+            The file is absent, or no index.
+        IndexMismatch
+            On first use, where ``choices`` name a model that makes other vectors for the same space.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise IndexFileError(f"there is no index at {path}: MultimodalRAG(path=...) makes a new one")
+        rag = cls(path=path, **choices)
+        if "preset" not in choices:
+            for name, model in rag._catalog.meta().items():
+                if name in model_specs(rag.settings) and name not in choices:
+                    rag.settings.set_trait(name, model)
+        return rag
+
+    # -- what is in it ---------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path | None:
+        """The file the index is kept in; ``None`` while it is in memory."""
+        return self._catalog.path
+
+    def status(self) -> Status:
+        """Where the index is, what is in it, which models are chosen."""
+        settings = self.settings
+        chosen = {name: settings.chosen(name) for name in ("clip", "text", "speech", "generator")}
+        return Status(
+            path=str(self.path or "in memory, until saved"),
+            items=self._catalog.counts(),
+            chunks=self._catalog.chunk_count(),
+            vectors=self._catalog.spaces(),
+            settings={"preset": settings.preset, "strategy": settings.strategy, **chosen},
+        )
+
+    def close(self) -> None:
+        """Close the index's file."""
+        self._catalog.close()
+
+    def __repr__(self) -> str:
+        items = ", ".join(f"{n} {modality}" for modality, n in self._catalog.counts().items())
+        return f"<MultimodalRAG {items or 'empty'}; {self.path or 'in memory'}>"
+
+
+def _embed(encoders: Mapping[str, Encoder], question: str) -> tuple[dict[str, Vectors], list[str]]:
+    """The question's vector (d,) in each space, and what had to be cut to fit."""
+    queries: dict[str, Vectors] = {}
+    cut = []
+    for space, encoder in encoders.items():
+        words = question.split()
+        whole = len(words)
+        while len(words) > 1 and encoder.count_tokens(" ".join(words)) > encoder.max_tokens:
+            words.pop()
+        if len(words) < whole:
+            cut.append(f"question cut to its first {len(words)} of {whole} words for {space}")
+        queries[space] = encoder.embed_texts([question if len(words) == whole else " ".join(words)])[0]
+    return queries, cut
+
+
+def _place(hit: Hit) -> str:
+    chunk = hit.chunk
+    if chunk.start is not None and chunk.end is not None:
+        return f", {chunk.start:.1f}–{chunk.end:.1f} s"
+    if chunk.page is not None:
+        return f", page {chunk.page}"
+    return f", passage {chunk.ordinal + 1}" if chunk.modality == "text" else ""
+
+
+def _ordered(media: Mapping[str, Preview]) -> tuple[Preview, ...]:
+    return tuple(media[kind] for kind in _SENT if kind in media)

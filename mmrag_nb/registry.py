@@ -1,0 +1,109 @@
+"""Every part that can be chosen by name: where it lives, and which extra brings what it needs.
+
+A new backend is one file that fits a protocol, and one line here. Nothing is imported before its first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import NotInstalled, UnknownName
+
+if TYPE_CHECKING:
+    from .types import Modality
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A class or function, and the extra that brings its libraries."""
+
+    path: str
+    """``package.module:Name``."""
+    extra: str = ""
+    options: tuple[str, ...] = ()
+    """Settings that it takes as keyword arguments."""
+
+
+_NEURAL = ("device", "precision")
+
+
+_ENTRIES: dict[tuple[str, str], Entry] = {
+    ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader"),
+    ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader"),
+    ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader"),
+    ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL),
+    ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
+    ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL),
+    ("transcriber", "pocketsphinx"): Entry("mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline"),
+    ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
+    ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),
+    ("generator", "gemini"): Entry("mmrag_nb.generation.gemini:generator", "gemini", ("timeout",)),
+    ("generator", "extractive"): Entry("mmrag_nb.generation.extractive:ExtractiveGenerator"),
+}
+
+
+def names(kind: str) -> list[str]:
+    """What of ``kind`` there is."""
+    return [name for entry_kind, name in _ENTRIES if entry_kind == kind]
+
+
+def find(kind: str, name: str) -> Any:
+    """Import what ``name`` stands for.
+
+    Raises
+    ------
+    UnknownName
+        There is no such name.
+    NotInstalled
+        It needs a library that is absent; the message names the extra.
+    """
+    entry = _ENTRIES.get((kind, name))
+    if entry is None:
+        raise UnknownName(kind, name, names(kind))
+    module, attribute = entry.path.split(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        # Only a library of the extra may be absent; one of our own modules missing is our mistake.
+        if entry.extra and not str(error.name).startswith("mmrag_nb"):
+            raise NotInstalled(str(error.name), extra=entry.extra) from error
+        raise
+
+
+def create(kind: str, name: str, argument: str, settings: Any) -> Any:
+    """Make what ``name`` stands for, with a model id where there is one and the settings that it takes."""
+    options = {option: getattr(settings, option) for option in _ENTRIES[kind, name].options}
+    return find(kind, name)(*[argument] * bool(argument), **options)
+
+
+def split(kind: str, choice: str, default: str) -> tuple[str, str]:
+    """Take ``name:model`` apart; a choice that begins with no known name of ``kind`` is a model of ``default``.
+
+    >>> split("generator", "gemini:gemini-flash-latest", "extractive")
+    ('gemini', 'gemini-flash-latest')
+    >>> split("encoder", "openai/clip-vit-base-patch32", "clip")
+    ('clip', 'openai/clip-vit-base-patch32')
+    """
+    name, _, model = choice.partition(":")
+    return (name, model) if name in names(kind) else (default, choice)
+
+
+@cache
+def _formats() -> dict[str, Modality]:
+    table: dict[str, Modality] = {}
+    for kind, name in _ENTRIES:
+        if kind == "loader":
+            module = import_module(_ENTRIES[kind, name].path.split(":")[0])
+            table |= dict.fromkeys((*module.SUFFIXES, *module.MEDIA_TYPES), module.MODALITY)
+    return table
+
+
+def modality_of(name: str, media_type: str = "") -> Modality | None:
+    """Tell what a file of that name, or a body of that MIME type, is loaded as; ``None`` where nothing loads it."""
+    known = _formats()
+    dot = name.rfind(".")
+    by_name = known.get(name[dot:].lower()) if dot > 0 else None
+    return by_name or known.get(media_type.split(";", maxsplit=1)[0].strip().lower())

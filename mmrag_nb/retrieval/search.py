@@ -1,0 +1,136 @@
+"""A question's vectors to ranked chunks: channels, calibration, fusion with the words, ranks.
+
+One way for every strategy: a strategy chooses the channels, this ranks what they find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mmrag_nb.protocols import Store
+    from mmrag_nb.types import Modality, Vectors
+
+    from .calibration import Calibration
+
+_CANDIDATES = 50
+"""Least number of chunks that each channel puts up, so that the lexical channel can still reorder them."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way to reach chunks: the vectors of one space, seen as one modality."""
+
+    space: str
+    modality: Modality
+    ids: NDArray[np.int64]
+    """(n,) chunk ids, ascending."""
+    vectors: Vectors
+    """(n, d), row i of chunk ``ids[i]``."""
+    store: Store
+    calibration: Calibration
+
+    def cosines(self, query: Vectors, chunks: Sequence[int]) -> dict[int, float]:
+        """Cosines of ``query`` (d,) to those of ``chunks`` that this channel holds."""
+        wanted = np.asarray(chunks, np.int64)
+        rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        held = self.ids[rows] == wanted
+        values = self.vectors[rows[held]] @ query
+        return dict(zip(wanted[held].tolist(), values.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A chunk with what each channel says of it."""
+
+    chunk: int
+    score: float
+    cosine: float | None
+    calibrated: float
+    lexical: float
+    """BM25."""
+    seen_as: Modality
+    space: str
+    raw_rank: int | None
+
+
+def rank(
+    channels: Sequence[Channel],
+    queries: Mapping[str, Vectors],
+    *,
+    k: int,
+    bm25: Mapping[int, float],
+    lexical: Mapping[int, float],
+    lexical_weight: float = 1.0,
+    raw: bool = False,
+) -> list[Scored]:
+    """Rank the chunks for a question, best first, at most ``k``.
+
+    A chunk's score is its best calibrated cosine over the channels that hold it, plus ``lexical_weight`` (standard
+    deviations) times its lexical share: a convex combination in all but scale, which fuses better than reciprocal
+    ranks where scores mean something (Bruch, Gai and Ingber 2023).
+
+    Parameters
+    ----------
+    queries
+        The question's unit vector (d,) in each space.
+    bm25, lexical
+        Chunk id to BM25 and to its share of the best possible, in [0, 1].
+    raw
+        Rank by raw cosine alone, as naive systems do.
+    """
+    candidates = dict.fromkeys([] if raw else lexical)
+    for channel in channels:
+        found, _ = channel.store.search(queries[channel.space][None], max(5 * k, _CANDIDATES))
+        candidates.update(dict.fromkeys(found[0].tolist()))
+    best: dict[int, tuple[float, float, Channel]] = {}
+    highest: dict[int, float] = {}
+    for channel in channels:
+        for chunk, cosine in channel.cosines(queries[channel.space], list(candidates)).items():
+            calibrated = channel.calibration.score(cosine)
+            highest[chunk] = max(cosine, highest.get(chunk, -1.0))
+            if chunk not in best or (cosine if raw else calibrated) > (best[chunk][1] if raw else best[chunk][0]):
+                best[chunk] = (calibrated, cosine, channel)
+    # A chunk that only the words found says nothing of its cosine: it stands where an average one would.
+    scores = {
+        chunk: best[chunk][1]
+        if raw
+        else (best[chunk][0] if chunk in best else 0.0) + lexical_weight * lexical.get(chunk, 0.0)
+        for chunk in candidates
+    }
+    chosen = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
+    raw_ranks = _raw_ranks(channels, queries, {chunk: highest[chunk] for chunk in chosen if chunk in highest})
+    return [
+        Scored(
+            chunk=chunk,
+            score=scores[chunk],
+            cosine=best[chunk][1] if chunk in best else None,
+            calibrated=best[chunk][0] if chunk in best else 0.0,
+            lexical=bm25.get(chunk, 0.0),
+            seen_as=best[chunk][2].modality if chunk in best else "text",
+            space=best[chunk][2].space if chunk in best else "",
+            raw_rank=raw_ranks.get(chunk),
+        )
+        for chunk in chosen
+    ]
+
+
+def _raw_ranks(
+    channels: Sequence[Channel], queries: Mapping[str, Vectors], cosines: Mapping[int, float]
+) -> dict[int, int]:
+    """Where the naive ranking over the whole index would put each chunk, from 1."""
+    if not cosines:
+        return {}
+    everything = np.concatenate([channel.vectors @ queries[channel.space] for channel in channels])
+    chunks, place = np.unique(np.concatenate([channel.ids for channel in channels]), return_inverse=True)
+    highest = np.full(len(chunks), -1, np.float32)  # of a chunk's several views
+    np.maximum.at(highest, place, everything)
+    # Float32 products of one row and of a whole matrix differ in the last bits.
+    return {chunk: 1 + int((highest > cosine + 1e-5).sum()) for chunk, cosine in cosines.items()}

@@ -1,0 +1,96 @@
+"""What can be chosen, and the presets: named sets of choices. Checked on assignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Bool, Float, HasTraits, Integer, TraitError, Unicode, validate
+
+from .errors import InvalidSetting, UnknownName
+from .registry import names, split
+
+NONE = "none"
+"""A model setting's value for: go without."""
+
+PRESETS: dict[str, dict[str, str]] = {
+    "colab": {
+        "clip": "openai/clip-vit-base-patch32",
+        "text": NONE,
+        "speech": "facebook/s2t-medium-librispeech-asr",
+        "generator": "gemini",
+    },
+    "offline": {"clip": NONE, "text": "words", "speech": "pocketsphinx", "generator": "extractive"},
+}
+
+_KINDS = {"clip": "encoder", "text": "encoder", "speech": "transcriber", "generator": "generator"}
+_DEFAULT_NAMES = {"clip": "clip", "text": "clip", "speech": "speech"}
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+class Settings(HasTraits):
+    """The choices behind a :class:`~mmrag_nb.MultimodalRAG`; a model left empty is the preset's."""
+
+    preset = Unicode("colab", help="Named set of models: colab (CLIP, Speech2Text, Gemini) or offline.").tag(
+        config=True
+    )
+    clip = Unicode("", help="Image-text encoder: a hub id or folder of a CLIP-family model, or none.").tag(config=True)
+    text = Unicode("", help="Text encoder, where texts get a space of their own: words, or none.").tag(config=True)
+    speech = Unicode(
+        "", help="Transcriber: a hub id or folder of a Speech2Text or Whisper model, pocketsphinx, or none."
+    ).tag(config=True)
+    generator = Unicode("", help="Who writes the answer: gemini, gemini:MODEL, extractive.").tag(config=True)
+    store = Unicode("memory", help="Nearest-neighbour store.").tag(config=True)
+    strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
+    device = Unicode("auto", help="Where models run: auto, cpu, cuda, mps.").tag(config=True)
+    precision = Unicode("auto", help="Models' arithmetic: auto, float32, bfloat16, float16.").tag(config=True)
+    k = Integer(5, min=1, max=100, help="Hits to retrieve.").tag(config=True)
+    raw = Bool(
+        default_value=False, help="Rank by raw cosines, uncalibrated and without words, as naive systems do."
+    ).tag(config=True)
+    lexical_weight = Float(
+        3.0, min=0.0, help="Standard deviations that a full match of the question's words is worth."
+    ).tag(config=True)
+    timeout = Float(60.0, min=0.1, help="Seconds after which a generator is given up.").tag(config=True)
+    allow_private_urls = Bool(default_value=False, help="Fetch from loopback and private addresses too.").tag(
+        config=True
+    )
+
+    def __init__(self, **choices: Any) -> None:
+        unknown = [name for name in choices if name not in self.class_trait_names()]
+        if unknown:
+            raise UnknownName("setting", unknown[0], self.class_trait_names(config=True))
+        try:
+            super().__init__(**choices)
+        except TraitError as error:
+            raise InvalidSetting(str(error)) from error
+
+    def chosen(self, model: str) -> str:
+        """What to use as ``clip``, ``text``, ``speech`` or ``generator``: the user's choice, else the preset's."""
+        return str(getattr(self, model)) or PRESETS[self.preset][model]
+
+    def own(self, model: str) -> bool:
+        """Whether the user chose ``model``, rather than the preset."""
+        return bool(getattr(self, model))
+
+    @validate("preset", "store", "strategy", "device", "precision")
+    def _among_known(self, proposal: dict[str, Any]) -> str:
+        name, value = proposal["trait"].name, str(proposal["value"])
+        known = {"preset": PRESETS, "device": _DEVICES, "precision": _PRECISIONS}.get(name) or names(name)
+        # cuda:1 is a device, too
+        if value.split(":", maxsplit=1)[0] not in known:
+            raise TraitError(str(UnknownName(name, value, known)))
+        return value
+
+    @validate("generator")
+    def _known_generator(self, proposal: dict[str, Any]) -> str:
+        value = str(proposal["value"])
+        if value and value.split(":", maxsplit=1)[0] not in names("generator"):
+            raise TraitError(str(UnknownName("generator", value, names("generator"))))
+        return value
+
+
+def model_entry(model: str, choice: str) -> tuple[str, str, str]:
+    """(kind, name, model id) of a choice for ``clip``, ``text``, ``speech`` or ``generator``."""
+    name, argument = split(_KINDS[model], choice, _DEFAULT_NAMES.get(model, choice))
+    return _KINDS[model], name, argument

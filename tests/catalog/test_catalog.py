@@ -1,0 +1,166 @@
+"""The catalog keeps what it is given, finds it by words, and survives being saved and opened."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from mmrag_nb.catalog.catalog import Catalog, Entry
+from mmrag_nb.catalog.schema import VERSION
+from mmrag_nb.errors import IndexFileError, IndexMismatch
+from mmrag_nb.types import Chunk, Item, Preview
+
+
+def entry(name, *texts, metadata=None, views=True):
+    item = Item(f"hash of {name}", f"folder/{name}", "text", metadata or {})
+    chunks = [Chunk(item.id, n, "text", text, start=None) for n, text in enumerate(texts)]
+    return Entry(item, chunks, [[("text", f"key of {text}")] if views else [] for text in texts], "recipe")
+
+
+def unit(*rows):
+    rows = np.array(rows, np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def catalog():
+    catalog = Catalog()
+    yield catalog
+    catalog.close()
+
+
+def fill(catalog):
+    catalog.register("s", 2, {"model": "m"}, {"torch": "2"})
+    vectors = dict(
+        zip(["key of red apple", "key of green pear", "key of grey stone"], unit([1, 0], [1, 1], [0, 1]), strict=True)
+    )
+    entries = [entry("fruit.txt", "red apple", "green pear"), entry("stone.txt", "grey stone")]
+    catalog.add(entries, {"s": vectors})
+    return vectors
+
+
+def test_vectors_come_back_as_they_went_in(catalog):
+    vectors = fill(catalog)
+    ids, matrix = catalog.matrix("s", "text")
+    texts = [catalog.records([i])[i].chunk.text for i in ids.tolist()]
+    assert texts == ["red apple", "green pear", "grey stone"]
+    np.testing.assert_array_equal(matrix, np.stack([vectors[f"key of {text}"] for text in texts]))
+    assert matrix.dtype == np.float32
+
+
+def test_a_known_item_is_replaced_not_doubled(catalog):
+    fill(catalog)
+    catalog.add([entry("stone.txt", "grey stone", "white stone", metadata={"caption": "two stones"})], {})
+    assert catalog.counts() == {"text": 2}
+    assert catalog.chunk_count() == 3 + 1
+    assert catalog.find("hash of stone.txt")[0].metadata == {"caption": "two stones"}
+    assert catalog.document_frequency("grey") == 1
+
+
+def test_missing_and_lacks_tell_what_is_still_to_embed(catalog):
+    fill(catalog)
+    assert catalog.missing("s", ["b", "key of red apple", "a", "b"]) == ["b", "a"]
+    assert catalog.missing("other", ["key of red apple"]) == ["key of red apple"]
+    assert not catalog.lacks("hash of fruit.txt", "s", "text")
+    assert catalog.lacks("hash of fruit.txt", "other", "text")
+    assert not catalog.lacks("hash of fruit.txt", "s", "image")
+
+
+def test_another_model_for_a_space_is_refused_with_both_fingerprints(catalog):
+    catalog.register("s", 2, {"model": "m", "revision": "1"}, {})
+    catalog.register("s", 2, {"model": "m", "revision": "1"}, {})
+    with pytest.raises(IndexMismatch, match=r"index has revision=1; settings ask for revision=2"):
+        catalog.register("s", 2, {"model": "m", "revision": "2"}, {})
+
+
+def test_words_are_found_by_their_stems_and_by_the_name(catalog):
+    fill(catalog)
+    catalog.add(
+        [entry("harp_tuning.md", "Concert harps have forty-seven strings.", metadata={"author": "M. Lindqvist"})], {}
+    )
+    (harp,) = catalog.bm25(["harp"], 5)
+    assert catalog.records([harp])[harp].item.name == "harp_tuning.md"
+    assert list(catalog.bm25(["tuning"], 5)) == list(catalog.bm25(["lindqvist"], 5)) == [harp]
+    assert catalog.bm25(["zebra"], 5) == {}
+    assert catalog.bm25([], 5) == {}
+
+
+@pytest.mark.parametrize("term", ['"', "AND", "a OR b", "NEAR(", "*", "col:x", "'; DROP TABLE words; --", "^", "(("])
+def test_no_word_is_an_operator(catalog, term):
+    fill(catalog)
+    from mmrag_nb.catalog.words import terms
+
+    catalog.bm25(terms(term), 5)
+    assert catalog.chunk_count() == 3
+
+
+def test_chinese_japanese_and_korean_are_found_by_pairs_and_single_characters(catalog):
+    from mmrag_nb.catalog.words import terms
+
+    texts = ["我最喜欢的竖琴演奏家是卡罗兰", "日本の桜は四月に咲きます", "한국어 문장입니다", "白马"]
+    catalog.add([entry(f"{n}.txt", text) for n, text in enumerate(texts)], {})
+    for question, wanted in [("竖琴", 0), ("桜は", 1), ("문장", 2), ("马", 3), ("卡罗兰是谁", 0)]:
+        found = catalog.bm25(terms(question), 5)
+        assert catalog.records(list(found))[next(iter(found))].chunk.text == texts[wanted], question
+
+
+def test_previews_of_a_chunk_include_those_of_its_item(catalog):
+    item = Item("h", "a.mp3", "audio")
+    chunks = [Chunk("h", 0, "audio", start=0.0, end=1.5), Chunk("h", 1, "audio", start=1.5, end=2.0)]
+    shown = {(-1, "peaks"): Preview("x", b"p"), (0, "clip"): Preview("x", b"0"), (1, "clip"): Preview("x", b"1")}
+    catalog.add([Entry(item, chunks, [[], []], "r", {"seconds": 2.0}, shown)], {})
+    assert {k: p.data for k, p in catalog.previews("h", 1, ("peaks", "clip")).items()} == {"peaks": b"p", "clip": b"1"}
+    assert list(catalog.previews("h", 1, ("clip",))) == ["clip"]
+    (record,) = catalog.records([1]).values()
+    assert (record.chunk.start, record.chunk.end, record.facts) == (0.0, 1.5, {"seconds": 2.0})
+
+
+def test_a_failed_batch_leaves_nothing_behind(catalog):
+    fill(catalog)
+    broken = entry("x.txt", "one", "two")
+    with pytest.raises(ValueError):
+        catalog.add([entry("good.txt", "good"), Entry(broken.item, broken.chunks, [[]], "r")], {})
+    assert catalog.counts() == {"text": 2}
+    assert catalog.bm25(["good"], 5) == {}
+
+
+def test_save_goes_on_in_the_file_and_open_finds_everything(catalog, tmp_path):
+    fill(catalog)
+    catalog.set_background("s", unit([3, 4]))
+    path = tmp_path / "lesson.mmrag"
+    catalog.save(path)
+    catalog.add([entry("later.txt", "added after saving")], {})
+    again = Catalog(path)
+    assert again.counts() == {"text": 3}
+    np.testing.assert_array_equal(again.matrix("s", "text")[1], catalog.matrix("s", "text")[1])
+    np.testing.assert_allclose(again.background("s"), [[0.6, 0.8]], rtol=1e-6)
+    assert list(again.bm25(["saving"], 5))
+    again.close()
+
+
+def test_saving_where_nothing_can_be_written_keeps_the_index(catalog, tmp_path):
+    fill(catalog)
+    with pytest.raises(IndexFileError, match="cannot save to"):
+        catalog.save(tmp_path / "no such folder" / "lesson.mmrag")
+    assert catalog.counts() == {"text": 2}
+
+
+def test_what_is_no_index_is_refused(tmp_path):
+    text = tmp_path / "notes.mmrag"
+    text.write_text("just some notes, nothing else, " * 50)
+    with pytest.raises(IndexFileError, match="cannot be read as an index"):
+        Catalog(text)
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE t (x)")
+    with pytest.raises(IndexFileError, match="not an index made by mmrag_nb"):
+        Catalog(other)
+
+
+def test_a_later_format_is_refused_with_the_way_on(tmp_path):
+    path = tmp_path / "lesson.mmrag"
+    Catalog(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(IndexFileError, match="pip install --upgrade"):
+        Catalog(path)

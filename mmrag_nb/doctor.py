@@ -8,8 +8,6 @@ import sqlite3
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from . import __version__
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +35,7 @@ _KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 def examine() -> Iterator[str]:
     """One finding a line."""
-    yield f"mmrag_nb {__version__} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    yield f"mmrag_nb {_version('mmrag-nb')} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     yield ""
     for name in _NEEDED:
         yield f"  {name:22} {_version(name) or 'MISSING: pip install ' + name}"

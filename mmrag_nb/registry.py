@@ -93,11 +93,11 @@ def split(kind: str, choice: str, default: str) -> tuple[str, str]:
 
 @cache
 def _formats() -> dict[str, Modality]:
-    table: dict[str, Modality] = {}
+    table: dict[str, Any] = {}  # loaders are named for their modality
     for kind, name in _ENTRIES:
         if kind == "loader":
             module = import_module(_ENTRIES[kind, name].path.split(":")[0])
-            table |= dict.fromkeys((*module.SUFFIXES, *module.MEDIA_TYPES), module.MODALITY)
+            table |= dict.fromkeys((*module.SUFFIXES, *module.MEDIA_TYPES), name)
     return table
 
 

@@ -27,7 +27,7 @@ def flags(magic: Callable[..., Any]) -> dict[str, argparse.Action]:
 
 
 def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namespace | None:
-    """Parse ``line`` by the flags declared on ``magic``; ``free`` is the attribute that takes all other words, joined.
+    """Parse ``line`` by the flags declared on ``magic``; ``free`` is the attribute that takes the rest.
 
     Returns
     -------
@@ -41,29 +41,31 @@ def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namesp
     """
     parser = magic.parser  # type: ignore[attr-defined]
     known = flags(magic)
-    tokens = _TOKEN.findall(line)
-    if {"--help", "-h"} & set(tokens):
+    tokens = list(_TOKEN.finditer(line))
+    if any(token[0] in {"--help", "-h"} for token in tokens):
         print(parser.format_help().replace("::\n\n", "", 1))  # noqa: T201 - what --help is for
         return None
     options: list[str] = []
-    words: list[str] = []
+    rest = line  # with the flags blanked out, so that a question keeps its spaces and quotes
     while tokens:
         token = tokens.pop(0)
-        name, _, value = token.partition("=")
+        start, end = token.span()
+        name, _, value = token[0].partition("=")
         if name in known:
             options.append(name)
             if known[name].nargs != 0:
                 if not value and not tokens:
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
-                options.append((value or tokens.pop(0)).strip('"'))
-        elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token):
+                if not value:
+                    value, end = tokens[0][0], tokens.pop(0).end()
+                options.append(value.strip('"'))
+            rest = rest[:start] + " " * (end - start) + rest[end:]
+        elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token[0]):
             near = get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}? " if near else ""
             raise UsageError(f"unknown flag {name}: {hint}known are {', '.join(sorted(known))}")
-        else:
-            words.append(token)
     parsed: argparse.Namespace = parser.parse_args(options)
-    setattr(parsed, free, " ".join(words))
+    setattr(parsed, free, rest.strip())
     return parsed
 
 

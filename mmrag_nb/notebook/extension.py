@@ -9,6 +9,7 @@ from .config import MMRag
 from .magics.ask import AskMagics
 from .magics.index import IndexMagics
 from .magics.status import StatusMagics
+from .questions import keep_question_marks
 from .session import Session
 
 _MAGICS = (IndexMagics, AskMagics, StatusMagics)
@@ -22,6 +23,7 @@ def load(ipython: Any) -> None:
     session = Session(ipython, settings)
     for magics in _MAGICS:
         ipython.register_magics(magics(ipython, session))
+    ipython.input_transformers_cleanup.append(keep_question_marks)
     ipython.set_hook("complete_command", complete, re_key=r"%+mmrag_\w+")
 
 
@@ -34,6 +36,8 @@ def unload(ipython: Any) -> None:
     for magics in _MAGICS:
         ipython.magics_manager.registry.pop(magics.__name__, None)
     ipython.configurables[:] = [one for one in ipython.configurables if not isinstance(one, MMRag)]
+    transformers = ipython.input_transformers_cleanup
+    transformers[:] = [one for one in transformers if one is not keep_question_marks]
     hooks = ipython.strdispatchers.get("complete_command")
     if hooks is not None:
         hooks.regexs = {key: chain for key, chain in hooks.regexs.items() if "mmrag" not in key.pattern}

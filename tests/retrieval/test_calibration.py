@@ -29,10 +29,10 @@ def test_a_picture_can_win_though_no_raw_cosine_of_a_picture_reaches_a_text():
     # The seed notebook's case: between texts cosines lie around 0.5 to 0.8, between text and picture around 0.2.
     rng = np.random.default_rng(0)
     mean_text, mean_image = np.eye(2, 64)
-    background = unit(mean_text + rng.normal(0, 0.1, (100, 64)))
-    texts = unit(mean_text + rng.normal(0, 0.1, (20, 64)))
-    content = rng.normal(0, 0.1, (20, 64))
-    images = unit(0.3 * mean_text + mean_image + content)
+    background = unit(mean_text + rng.normal(0, 0.06, (100, 64)))
+    texts = unit(mean_text + rng.normal(0, 0.06, (20, 64)))
+    content = rng.normal(0, 0.06, (20, 64))
+    images = unit(0.2 * mean_text + mean_image + content)
     query = unit((mean_text + content[3])[None])[0]  # a text of what picture 3 shows
     raw_texts, raw_images = texts @ query, images @ query
     assert raw_images.max() < raw_texts.min()

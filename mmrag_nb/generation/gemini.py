@@ -1,0 +1,120 @@
+"""Gemini through google-genai; ``gemini_legacy`` takes over where only the older SDK is installed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mmrag_nb.errors import InvalidSetting, NotInstalled
+
+from .gemini_legacy import GeminiLegacyGenerator
+from .gemini_rules import NO_KEY, Gemini, broken, media_type, refused, server_deadline, unreadable
+from .keys import find_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .attempts import Failure
+    from .gemini_rules import Part
+    from .keys import Secret
+
+
+class GeminiGenerator(Gemini):
+    """Gemini through google-genai."""
+
+    sdk = "google-genai"
+    extra = "gemini"
+    module = "google.genai"
+
+    def _prepare(self) -> None:
+        from google import genai  # noqa: F401
+
+    def _exchange(self, instructions: str, sent: Sequence[Part], key: Secret, seconds: float) -> Mapping[str, Any]:
+        from google.genai import types
+
+        said = [
+            types.Part.from_text(text=part)
+            if isinstance(part, str)
+            else types.Part.from_bytes(data=part.data, mime_type=media_type(part.mime))
+            for part in sent
+        ]
+        config = types.GenerateContentConfig(
+            system_instruction=instructions,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        )
+        with self._client(key, seconds) as client:
+            response = client.models.generate_content(
+                model=self.model, contents=[types.Content(role="user", parts=said)], config=config
+            )
+        return dict(response.model_dump(mode="json", exclude_none=True, exclude={"sdk_http_response"}))
+
+    def _models(self, key: Secret, seconds: float) -> list[str]:
+        with self._client(key, seconds) as client:
+            page = client.models.list(config={"page_size": 1000}).page
+        able = [model for model in page if "generateContent" in (model.supported_actions or [])]
+        return [model.name.removeprefix("models/") for model in able]
+
+    def _judge(self, error: BaseException) -> Failure:
+        from google.genai import errors
+
+        # The SDK speaks through httpx or its fork httpx2, whichever is there.
+        http = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
+        if isinstance(error, errors.APIError):
+            return refused(error.code, error.details, dict(getattr(error.response, "headers", None) or {}))
+        if isinstance(error, tuple(module.TransportError for module in http)):
+            return broken(error)
+        return unreadable(error)
+
+    @contextmanager
+    def _client(self, key: Secret, seconds: float) -> Iterator[Any]:
+        from google import genai
+        from google.genai import types
+
+        options = types.HttpOptions(
+            base_url=self.base_url,
+            api_version="v1beta",
+            timeout=max(1, round(seconds * 1000)),  # milliseconds
+            headers={"X-Server-Timeout": server_deadline(seconds)},
+        )
+        log = logging.getLogger("google_genai._api_client")
+        log.addFilter(_two_keys)  # it would say on stderr that both keys are set, although it is given one
+        try:
+            # vertexai=False: GOOGLE_GENAI_USE_VERTEXAI must not send the key elsewhere.
+            client = genai.Client(api_key=key.reveal(), vertexai=False, http_options=options)
+        finally:
+            log.removeFilter(_two_keys)
+        try:
+            yield client
+        finally:
+            if hasattr(client, "close"):  # since 1.37
+                client.close()
+
+
+def _two_keys(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Both GOOGLE_API_KEY and GEMINI_API_KEY")
+
+
+def available() -> str:
+    """Return ``""`` where Gemini can be asked, else what is missing, in a few words."""
+    if not (GeminiGenerator.installed() or GeminiLegacyGenerator.installed()):
+        return "google-genai is not installed"
+    try:
+        return "" if find_key() else NO_KEY
+    except InvalidSetting as error:
+        return str(error)
+
+
+def generator(model: str = "gemini-flash-latest", **options: Any) -> Gemini:
+    """Gemini through google-genai, or through the older SDK where only that is installed.
+
+    Raises
+    ------
+    NotInstalled
+        Neither SDK is installed.
+    """
+    for kind in (GeminiGenerator, GeminiLegacyGenerator):
+        if kind.installed():
+            return kind(model, **options)
+    raise NotInstalled("google-genai", extra="gemini")

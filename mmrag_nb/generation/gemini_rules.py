@@ -1,0 +1,263 @@
+"""What Google's two SDKs share: when to try again, how to read a reply, what to tell the user."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mmrag_nb.errors import GenerationError, GenerationTimeout, InvalidSetting, NotInstalled
+from mmrag_nb.types import Generation, Preview
+
+from .attempts import Failure, persist, within
+from .keys import NAMES, find_key
+from .prompt import describe, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mmrag_nb.types import Prompt
+
+    from .keys import Secret
+
+    Part = str | Preview
+
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that another attempt can mend: Google's own 429, 500, 503, 504, and what a proxy on the way says."""
+
+NO_KEY = f"no Gemini key in {' or '.join(NAMES)}"
+
+_WHERE_KEYS_ARE = "https://aistudio.google.com/apikey"
+_MIME = {"audio/mpeg": "audio/mp3"}  # the name that Gemini's list of formats has
+_LIST_SECONDS = 5.0
+_SERVER_MINIMUM = 10  # seconds; Gemini refuses shorter deadlines with 400
+
+
+class Gemini(ABC):
+    """A generator over Gemini's ``generateContent``; a subclass per SDK does the talking.
+
+    Parameters
+    ----------
+    model : str
+        ``gemini-flash-latest``, with or without ``models/`` before it.
+    key : Secret, optional
+        Where absent, looked for at each question (:func:`keys.find_key`).
+    base_url : str, optional
+        Another server that speaks the same REST.
+    timeout : float
+        Seconds for a question, all attempts and pauses together.
+    attempts : int
+        At most so many requests for a question.
+    delay : float
+        Seconds before the second attempt, doubled each time; a server's ``Retry-After`` takes its place.
+
+    Raises
+    ------
+    NotInstalled
+        The SDK is absent.
+    InvalidSetting
+        ``timeout`` or ``attempts`` cannot be.
+    """
+
+    sdk: ClassVar[str]
+    extra: ClassVar[str]
+    module: ClassVar[str]
+
+    def __init__(
+        self,
+        model: str = "gemini-flash-latest",
+        *,
+        key: Secret | None = None,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        attempts: int = 4,
+        delay: float = 1.0,
+    ) -> None:
+        if not timeout > 0:
+            raise InvalidSetting(f"timeout must be more than 0 seconds, not {timeout!r}")
+        if attempts < 1:
+            raise InvalidSetting(f"attempts must be 1 or more, not {attempts!r}")
+        if not self.installed():
+            raise NotInstalled(self.sdk, extra=self.extra)
+        self.model = model.removeprefix("models/")
+        self.base_url = base_url
+        self.timeout = timeout
+        self.attempts = attempts
+        self.delay = delay
+        self.description = f"{self.model} ({self.sdk})"
+        self._key = key
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Whether the SDK can be imported; imports only the packages around it."""
+        try:
+            return find_spec(cls.module) is not None
+        except ModuleNotFoundError:
+            return False
+
+    def generate(self, prompt: Prompt) -> Generation:
+        """Ask the model; see :class:`mmrag_nb.protocols.Generator`.
+
+        Raises
+        ------
+        GenerationError
+            No key, a refusal, a block, or no usable reply; the message never holds the key.
+        GenerationTimeout
+            No reply within ``timeout``.
+        """
+        key = self._key or find_key()
+        if key is None:
+            raise GenerationError(f"{NO_KEY}: make one at {_WHERE_KEYS_ARE} and set one of these (in Colab: a secret)")
+        self._prepare()
+        sent = parts(prompt)
+        outcome = persist(
+            # The SDK's own timeout only ends the thread that was left behind; ours comes first.
+            lambda left: self._exchange(prompt.instructions, sent, key, left + 1),
+            self._judge,
+            attempts=self.attempts,
+            seconds=self.timeout,
+            delay=self.delay,
+        )
+        # Raised outside any ``except``: the SDKs' exceptions hold requests with the key and must not be chained.
+        if isinstance(outcome, Failure):
+            raise self._error(outcome, key)
+        text, trouble = read(outcome)
+        if not text:
+            raise GenerationError(f"Gemini gave no answer: {trouble}")
+        return Generation(
+            text=f"{text}\n\n({trouble})" if trouble else text,
+            model=str(outcome.get("model_version") or self.model),
+            usage=usage(outcome),
+            sent=f"{prompt.instructions}\n\n{describe(sent)}",
+        )
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Import the SDK, before the clock starts."""
+
+    @abstractmethod
+    def _exchange(self, instructions: str, sent: Sequence[Part], key: Secret, seconds: float) -> Mapping[str, Any]:
+        """One request; the reply as plain data in snake case."""
+
+    @abstractmethod
+    def _judge(self, error: BaseException) -> Failure:
+        """What an exception of the SDK means."""
+
+    @abstractmethod
+    def _models(self, key: Secret, seconds: float) -> list[str]:
+        """Names of the models that can generate."""
+
+    def _error(self, failure: Failure, key: Secret) -> GenerationError:
+        if failure.timed_out:
+            return GenerationTimeout(
+                f"Gemini did not answer within {self.timeout:g} s: ask again, ask with fewer hits, or raise the timeout"
+            )
+        return GenerationError(self._explain(failure, key))
+
+    def _explain(self, failure: Failure, key: Secret) -> str:
+        said = one_line(key.redact(failure.message))
+        tries = f" after {failure.tries} attempts" if failure.tries > 1 else ""
+        status = failure.status
+        if status == 404:
+            return f"Gemini has no model {self.model!r}, it is misspelt or retired: {self._near(key)}"
+        if status in {401, 403} or (status == 400 and "api key" in said.lower()):
+            return f"Gemini does not accept {key!r} ({status}: {said}): make one at {_WHERE_KEYS_ARE}"
+        if status == 429:
+            when = "later" if failure.wait is None else f"in {failure.wait:.0f} s"
+            return f"Gemini's quota is used up{tries} (429: {said}): ask again {when}"
+        if status is None:
+            return f"Gemini: {said}{tries}"
+        remedy = "ask again later" if status in AGAIN else "it does not take this request"
+        return f"Gemini failed{tries} ({status}: {said}): {remedy}"
+
+    def _near(self, key: Secret) -> str:
+        seconds = min(_LIST_SECONDS, self.timeout)
+        _, models = within(seconds, lambda: self._models(key, seconds))
+        if not isinstance(models, list) or not models:
+            return "choose one of https://ai.google.dev/gemini-api/docs/models"
+        near = get_close_matches(self.model, models, n=3, cutoff=0.4) or sorted(models)[:5]
+        return f"there are {', '.join(near)}"
+
+
+def refused(status: int, body: object, headers: Mapping[str, str]) -> Failure:
+    """An HTTP status of 400 or more with its body (``{"error": {"message", "details"}}``, a list of that, or text)."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    error = body.get("error", body) if isinstance(body, dict) else {"message": str(body)}
+    error = error if isinstance(error, dict) else {"message": str(error)}
+    message = str(error.get("message") or error.get("status") or "no reason given")
+    return Failure(message, status=status, again=status in AGAIN, wait=_wait(headers, error))
+
+
+def broken(error: BaseException) -> Failure:
+    """A connection that could not be made or did not hold."""
+    return Failure(f"connection failed ({type(error).__name__}: {error}), is the network up?", again=True)
+
+
+def unreadable(error: BaseException) -> Failure:
+    """A reply that is not what the API promises."""
+    return Failure(f"the reply cannot be read ({type(error).__name__}: {error})")
+
+
+def server_deadline(seconds: float) -> str:
+    """Value of ``X-Server-Timeout``: whole seconds after which the server may give up on its side."""
+    return str(max(_SERVER_MINIMUM, round(seconds + 0.5)))
+
+
+def media_type(mime: str) -> str:
+    """The name under which Gemini knows a media type."""
+    return _MIME.get(mime, mime)
+
+
+def read(response: Mapping[str, Any]) -> tuple[str, str]:
+    """``(answer, trouble)`` of a reply as plain data: what was written, and why it is not whole (or not there)."""
+    candidates = response.get("candidates") or []
+    if not candidates:
+        reason = (response.get("prompt_feedback") or {}).get("block_reason")
+        if reason:
+            return "", f"it blocked the question or its evidence ({reason}); ask otherwise or leave that evidence out"
+        return "", "the reply holds no candidates; ask again"
+    first = candidates[0]
+    said = (first.get("content") or {}).get("parts") or []
+    text = "".join(part.get("text") or "" for part in said if not part.get("thought")).strip()
+    reason = str(first.get("finish_reason") or "STOP")
+    if reason in {"STOP", "FINISH_REASON_UNSPECIFIED"}:
+        return text, "" if text else "the reply is empty; ask again"
+    if reason == "MAX_TOKENS":
+        return text, "cut off: the model reached its limit of output tokens"
+    return text, f"it stopped itself ({reason}); ask otherwise"
+
+
+def usage(response: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens as the provider counted them; thinking counts as output, as it is billed."""
+    counts = response.get("usage_metadata") or {}
+    if not counts.get("prompt_token_count"):
+        return {}
+    written = int(counts.get("candidates_token_count") or 0) + int(counts.get("thoughts_token_count") or 0)
+    return {"input_tokens": int(counts["prompt_token_count"]), "output_tokens": written}
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """``text`` without line breaks, at most ``limit`` characters."""
+    text = " ".join(text.split()).rstrip(". ")
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _wait(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
+    """Seconds to wait by ``Retry-After`` (a number or a date, RFC 9110) or by the body's ``RetryInfo``."""
+    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    if re.fullmatch(r"\d+(?:\.\d+)?", asked):
+        return float(asked)
+    if asked:
+        try:
+            when = parsedate_to_datetime(asked)
+        except (TypeError, ValueError):
+            return None
+        return max(0.0, (when - datetime.now(tz=when.tzinfo or timezone.utc)).total_seconds())
+    found = re.search(r'"retryDelay": "(\d+(?:\.\d+)?)s"', json.dumps(error.get("details") or [], default=str))
+    return float(found[1]) if found else None

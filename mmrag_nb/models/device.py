@@ -1,0 +1,153 @@
+"""Where a model runs and in which precision: chosen for what the machine has, and said."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidSetting, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+"""The names of precisions, each with its short form; either is understood."""
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+AGREEMENT = 0.999
+"""Cosine to the CPU's vectors below which another device's are not believed."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device, a precision, and why."""
+
+    device: str
+    """``cpu``, ``mps``, ``cuda`` or ``cuda:1``."""
+    dtype: str
+    """``float32``, ``bfloat16`` or ``float16``."""
+    reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The device without its number."""
+        return self.device.split(":", 1)[0]
+
+    def __str__(self) -> str:
+        return f"{PRECISIONS[self.dtype]}, {self.device}"
+
+
+def choose(device: str = "auto", precision: str = "auto") -> Placement:
+    """Choose where to run: the GPU where there is one, in the fastest precision that keeps the vectors.
+
+    Parameters
+    ----------
+    device
+        ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``), ``mps``.
+    precision
+        ``auto``, ``float32``, ``bfloat16``, ``float16`` (or ``fp32``, ``bf16``, ``fp16``).
+
+    Raises
+    ------
+    InvalidSetting
+        The device is not there, or a name is not known.
+    """
+    device, dtype = _device(device), _dtype(precision)
+    kind = device.split(":", 1)[0]
+    if dtype:
+        return Placement(device, dtype, "as set")
+    if kind == "cuda":
+        import torch
+
+        if torch.cuda.get_device_capability(device)[0] >= 8:
+            return Placement(device, "bfloat16", "the GPU computes in bfloat16")
+        return Placement(device, "float16", "the GPU has no bfloat16")
+    if kind == "mps":
+        return Placement(device, "float32", "wrong vectors are reported from MPS: checked against the CPU")
+    if _has_amx():
+        return Placement(device, "bfloat16", "the CPU has AMX")
+    return Placement(device, "float32", "the CPU has no AMX")
+
+
+def _device(name: str) -> str:
+    import torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in DEVICES or kind == "auto" or (number and not (kind == "cuda" and number.isdecimal())):
+        raise UnknownName("device", name, (*DEVICES, "cuda:0"))
+    if kind == "cuda" and not cuda:
+        raise InvalidSetting("device 'cuda' is not there: torch sees no NVIDIA or AMD GPU; use device 'auto' or 'cpu'")
+    if number and int(number) >= torch.cuda.device_count():
+        have = torch.cuda.device_count()
+        raise InvalidSetting(f"device {name!r} is not there: the last of {have} is 'cuda:{have - 1}'")
+    if kind == "mps" and not mps:
+        raise InvalidSetting("device 'mps' is not there: torch sees no Apple GPU; use device 'auto' or 'cpu'")
+    return name
+
+
+def _dtype(precision: str) -> str:
+    """Return the full name of ``precision``, empty for ``auto``."""
+    for name, short in PRECISIONS.items():
+        if precision in {name, short}:
+            return name
+    if precision != "auto":
+        raise UnknownName("precision", precision, ("auto", *PRECISIONS, *PRECISIONS.values()))
+    return ""
+
+
+def _has_amx() -> bool:
+    """Tell whether the CPU multiplies bfloat16 matrices in tiles, without which bfloat16 is slower than float32."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):  # not in older torch
+        return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def computing(placement: Placement) -> Iterator[None]:
+    """Compute without gradients in ``placement``'s precision.
+
+    The weights and the residual stream stay float32 and only the matrix products are shortened (autocast): of a
+    bfloat16 model's speed this keeps nearly all, of its error a sixth (pictures) to a half (texts). The shortened weights are kept within one
+    ``with``, so put all batches into one.
+    """
+    import torch
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        if placement.dtype != "float32":
+            stack.enter_context(torch.autocast(placement.kind, dtype=getattr(torch, placement.dtype)))
+        yield
+
+
+def checked(placement: Placement, probe: Callable[[str], NDArray[np.float32]]) -> Placement:
+    """Compare ``probe(device)``, vectors (n, d), with the CPU's; fall back to the CPU, saying so, where they differ.
+
+    Only MPS is checked: with transformers 5 wrong CLIP vectors are reported there.
+    """
+    if placement.kind != "mps":
+        return placement
+    there, here = probe(placement.device), probe("cpu")
+    cosine = float((_unit(there) * _unit(here)).sum(axis=1).min())
+    if cosine >= AGREEMENT:
+        return replace(placement, reason=f"vectors agree with the CPU's (cosine {cosine:.4f})")
+    return Placement("cpu", "float32", f"{placement.device} gave wrong vectors (cosine {cosine:.3f} to the CPU's)")
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)

@@ -1,0 +1,184 @@
+"""Speech to text with the Speech2Text and Whisper families."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidSetting, UnknownName
+from . import hub
+from .device import checked, choose, computing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..types import Samples
+
+PREPROCESSING = "windows-1"
+"""Changes when the same sound would reach the network differently."""
+
+WINDOW = 30.0
+"""Seconds that are heard at once: all that Whisper takes, and longer than what Speech2Text was trained on."""
+
+SHORTEST = 0.1
+"""Seconds below which there is no word, and too few frames for the features."""
+
+SILENCE = 1e-4
+"""Peak below which nothing is heard; Whisper makes up words for silence, Speech2Text divides by its deviation, 0."""
+
+_TOKENS_PER_SECOND = 12  # no one speaks faster, so a network that repeats itself ends
+
+
+class SpeechTranscriber:
+    """Transcribe speech with an encoder-decoder network.
+
+    Wang et al., "fairseq S2T: Fast Speech-to-Text Modeling with fairseq", 2020; Radford et al., "Robust Speech
+    Recognition via Large-Scale Weak Supervision", 2022.
+
+    Parameters
+    ----------
+    model
+        Hub id or folder.
+    device, precision
+        As for :func:`mmrag_nb.models.device.choose`, but ``auto`` means float32 on any CPU.
+    batch_size
+        Windows that go through the network at once.
+    language
+        ``en`` or ``english``, for multilingual Whisper checkpoints, which detect it where it is ``None``.
+
+    Raises
+    ------
+    ModelUnavailable
+        The checkpoint cannot be had, or does not turn speech to text.
+    InvalidSetting, UnknownName
+        The device is not there; the checkpoint does not know the language.
+    """
+
+    def __init__(
+        self,
+        model: str = "facebook/s2t-medium-librispeech-asr",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int = 8,
+        language: str | None = None,
+    ) -> None:
+        wanted = choose(device, precision)
+        if precision == "auto" and wanted.kind == "cpu":
+            wanted = replace(wanted, dtype="float32", reason="an error made in one word is carried into the next")
+        loaded = hub.load(model, "AutoModelForSpeechSeq2Seq", "AutoTokenizer", "AutoFeatureExtractor", setting="speech")
+        self._network = loaded.network
+        self._tokenizer, self._extractor = loaded.parts
+        self._batch_size = batch_size
+        self._options = _options(self._network.generation_config, language, model)
+        self.rate: int = self._extractor.sampling_rate
+        self._placement = wanted
+        self._placement = checked(wanted, self._probe)
+        self._network.to(self._placement.device)
+        self.fingerprint: Mapping[str, str] = {
+            "model": loaded.id,
+            "revision": loaded.revision,
+            "preprocessing": PREPROCESSING,
+            **({"language": language} if language else {}),
+        }
+        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
+        self.description = f"{loaded.name} ({self._placement}{remark})"
+
+    def transcribe(self, clips: Sequence[Samples]) -> list[str]:
+        """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard.
+
+        Clips longer than ``WINDOW`` are cut where they are quietest.
+        """
+        windows = [(number, window) for number, clip in enumerate(clips) for window in self._windows(clip)]
+        by_length = sorted(range(len(windows)), key=lambda i: len(windows[i][1]))  # little padding in a batch
+        heard = [""] * len(windows)
+        with computing(self._placement), hub.quiet():
+            for start in range(0, len(by_length), self._batch_size):
+                batch = by_length[start : start + self._batch_size]
+                for i, text in zip(batch, self._hear([windows[i][1] for i in batch]), strict=True):
+                    heard[i] = text
+        texts: list[list[str]] = [[] for _ in clips]
+        for (number, _), text in zip(windows, heard, strict=True):
+            texts[number].append(text)
+        return [" ".join(filter(None, parts)) for parts in texts]
+
+    def _hear(self, windows: Sequence[Samples]) -> list[str]:
+        inputs = self._inputs(windows)
+        seconds = math.ceil(max(len(window) for window in windows) / self.rate)
+        room = self._network.config.max_target_positions - 8  # the prompt's tokens count as well
+        tokens = self._network.generate(
+            **inputs, **self._options, max_new_tokens=min(10 + _TOKENS_PER_SECOND * seconds, room)
+        )
+        return [text.strip() for text in self._tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+    def _inputs(self, windows: Sequence[Samples]) -> dict[str, Any]:
+        whole = hasattr(self._extractor, "chunk_length")  # Whisper sees 30 s, however short the clip
+        features = self._extractor(
+            list(windows),
+            sampling_rate=self.rate,
+            padding="max_length" if whole else "longest",
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        # A band that never changes (upsampled telephone sound) has deviation 0, and Speech2Text divides by it.
+        features["input_features"] = features["input_features"].nan_to_num(posinf=0.0, neginf=0.0)
+        return {name: tensor.to(self._network.device) for name, tensor in features.items()}
+
+    def _windows(self, clip: Samples) -> Iterator[Samples]:
+        """Cut ``clip`` into windows, leaving out what is too short or too quiet to hold a word."""
+        import numpy as np
+
+        for window in _cut(np.asarray(clip, dtype=np.float32), int(WINDOW * self.rate)):
+            if len(window) >= SHORTEST * self.rate and float(np.abs(window).max()) > SILENCE:
+                yield window
+
+    def _probe(self, device: str) -> NDArray[np.float32]:
+        """Move to ``device`` and encode a second of noise there, (frames, d)."""
+        import numpy as np
+
+        noise = np.random.default_rng(0).normal(0, 0.1, self.rate).astype(np.float32)
+        self._network.to(device)
+        with computing(self._placement), hub.quiet():
+            states = self._network.get_encoder()(**self._inputs([noise])).last_hidden_state[0]
+        vectors: NDArray[np.float32] = states.float().cpu().numpy()
+        return vectors
+
+
+def _cut(clip: Samples, longest: int) -> Iterator[Samples]:
+    """Cut ``clip`` into parts of at most ``longest`` samples, at the quietest place of each one's last sixth."""
+    import numpy as np
+
+    step = max(1, longest // 300)
+    while len(clip) > longest:
+        first = longest - longest // 6
+        tail = clip[first:longest]
+        loudness = np.abs(tail[: len(tail) // step * step]).reshape(-1, step).sum(axis=1)
+        end = first + int(loudness.argmin()) * step + step // 2
+        yield clip[:end]
+        clip = clip[end:]
+    yield clip
+
+
+def _options(generation: Any, language: str | None, model: str) -> dict[str, str]:
+    """What ``generate`` has to be told: of multilingual Whisper checkpoints the task and the language."""
+    languages = getattr(generation, "lang_to_id", None) or {}
+    if not (languages and getattr(generation, "is_multilingual", False)):
+        if language:
+            raise InvalidSetting(
+                f"{model!r} knows one language only, so language {language!r} cannot be set: leave it out, or name a "
+                'multilingual Whisper model, %config MMRag.speech = "openai/whisper-base"'
+            )
+        return {}
+    options = {"task": "transcribe"} if getattr(generation, "task_to_id", None) else {}
+    if language:
+        from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+        code = TO_LANGUAGE_CODE.get(language.lower(), language.lower())
+        if f"<|{code}|>" not in languages:
+            raise UnknownName("language", language, (name.strip("<|>") for name in languages))
+        options["language"] = code
+    return options

@@ -1,0 +1,96 @@
+"""Each hit as what it is: a picture, a waveform with a player, a passage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import waveform
+from .escape import escape, name, one_line
+from .highlight import excerpt, marked_html
+from .media import ROOM
+from .place import kind, place
+from .quantities import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmrag_nb.results import Hit
+
+    from .media import Media
+
+LONGEST = 2_000
+"""Characters of a passage or transcript that a card shows."""
+_SIDE = 240
+"""Pixels, longest side of a picture where no style applies."""
+
+
+def html(hits: Sequence[Hit], prefix: str, media: Media, *, quiet: bool = False) -> str:
+    """Return the list of ``hits``; ``quiet`` for what was found without being used."""
+    items = "\n".join(_item(hit, prefix, media) for hit in hits)
+    css = "mm-evidence mm-quiet" if quiet else "mm-evidence"
+    return f'<ul class="{css}" role="list">\n{items}\n</ul>' if hits else ""
+
+
+def metadata(hit: Hit) -> str:
+    """Return what the user said of the item, in one line; its caption is shown as text."""
+    said = ((key, value) for key, value in hit.item.metadata.items() if key != "caption" and value not in (None, ""))
+    return " · ".join(f"{one_line(key)}: {one_line(value)}"[:120] for key, value in said)
+
+
+def _item(hit: Hit, prefix: str, media: Media) -> str:
+    where = " · ".join(part for part in (one_line(hit.chunk.modality), place(hit)) if part)
+    said = metadata(hit)
+    body = {"audio": _sound, "image": _picture, "video": _picture}.get(kind(hit), _passage)(hit, media)
+    # a role instead of <h4>: JupyterLab lists the headings of outputs in the notebook's table of contents
+    return (
+        f'<li class="mm-item mm-{kind(hit)}" id="{prefix}{hit.rank}">'
+        f'<div class="mm-head" role="heading" aria-level="4"><b>{hit.rank}</b> {name(hit.item.name, hit.item.uri)} '
+        f'<small class="mm-place">{escape(where)}</small></div>\n{body}'
+        + (f'\n<p class="mm-meta" dir="auto">{escape(said)}</p>' if said else "")
+        + "</li>"
+    )
+
+
+def _picture(hit: Hit, media: Media) -> str:
+    uri = media.uris.get((hit.rank, "thumbnail"))
+    caption = _text(hit, "")
+    if uri is None:
+        return _absent("picture", (hit.rank, "thumbnail") in media.left_out) + caption
+    alt = f"picture {one_line(hit.item.name)}"
+    return f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>{caption}'
+
+
+def _sound(hit: Hit, media: Media) -> str:
+    uri = media.uris.get((hit.rank, "clip"))
+    if uri is not None:
+        label = f"play {one_line(hit.item.name)}, {place(hit)}"
+        player = f'<audio controls preload="none" src="{uri}" aria-label="{escape(label)}"></audio>'
+    elif (hit.rank, "clip") in media.left_out:
+        player = _absent("clip", left_out=True)
+    else:
+        player = ""
+    return waveform.svg(hit) + player + _text(hit, "nothing was understood in this part")
+
+
+def _passage(hit: Hit, media: Media) -> str:  # noqa: ARG001 -- one signature for all kinds
+    return _text(hit, "no text")
+
+
+def _text(hit: Hit, nothing: str) -> str:
+    if not hit.chunk.text.strip():
+        return f'<p class="mm-none">{nothing}</p>' if nothing else ""
+    return f'<p class="mm-body" dir="auto">{marked_html(excerpt(hit.chunk.text, hit.matches, LONGEST))}</p>'
+
+
+def _absent(what: str, left_out: bool) -> str:
+    why = f"{what} left out: the card would exceed {ROOM // 1000} kB" if left_out else f"no preview of this {what}"
+    return f'<p class="mm-none">{why}</p>'
+
+
+def _size(hit: Hit) -> str:
+    """Width and height where no style applies, so that a picture is neither huge nor a jump while loading."""
+    width, height = number(hit.facts.get("width")), number(hit.facts.get("height"))
+    if not width or not height or width < 0 or height < 0:
+        return f' width="{_SIDE}"'
+    scale = min(1.0, _SIDE / max(width, height))
+    return f' width="{max(1, round(width * scale))}" height="{max(1, round(height * scale))}"'

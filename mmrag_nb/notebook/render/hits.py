@@ -1,0 +1,78 @@
+"""Ranked hits, or one of them: evidence, similarity table, gap, facts."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from mmrag_nb.results import Hit
+
+from . import evidence, facts, plain, table
+from .escape import escape
+from .media import ROOM, Media, embed
+from .style import section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Sequence
+
+    from mmrag_nb.results import Hits
+
+NOTHING = "Nothing was found."
+
+
+def html(result: Hits | Hit) -> str:
+    """Return a self-contained section; of at most :data:`~mmrag_nb.notebook.render.media.ROOM` bytes."""
+    if isinstance(result, Hit):
+        one = (result,)
+        return fitted(
+            one, (), lambda media: section("hit", f"{evidence.html(one, new_prefix(), media)}\n{table.html(one)}")
+        )
+    hits = result
+    prefix = new_prefix()
+    return fitted(
+        hits,
+        (),
+        lambda media: section(
+            "hits",
+            question(hits.question)
+            + (evidence.html(hits, prefix, media) or f"<p>{NOTHING}</p>")
+            + below(hits, facts.of_hits(hits)),
+        ),
+    )
+
+
+def text(result: Hits | Hit) -> str:
+    """Return the same for a terminal of 80 to 100 columns."""
+    if isinstance(result, Hit):
+        return plain.joined(plain.item(result), plain.table((result,)))
+    hits = result
+    return plain.joined(
+        plain.wrapped(hits.question),
+        *(plain.item(hit) for hit in hits),
+        plain.table(hits) or NOTHING,
+        plain.gap(hits.gap),
+        plain.facts(facts.of_hits(hits)),
+    )
+
+
+def new_prefix() -> str:
+    """Return a begin of ids that no other card of the page has: the same answer can be shown twice."""
+    return f"mm-{secrets.token_hex(4)}-"
+
+
+def question(asked: str) -> str:
+    """Return the question, for the top of a card."""
+    return f'<div class="mm-question" role="heading" aria-level="3" dir="auto">{escape(asked)}</div>\n' if asked else ""
+
+
+def below(hits: Hits, produced_by: Iterable[str]) -> str:
+    """Return what follows the evidence: the table, the gap, the line of facts."""
+    gap = f'<p class="mm-gap"><b>Gap.</b> {escape(hits.gap)}</p>' if hits.gap else ""
+    return "\n" + "\n".join(part for part in (table.html(hits), gap, facts.html(produced_by)) if part)
+
+
+def fitted(hits: Sequence[Hit], first: Container[int], draw: Callable[[Media], str]) -> str:
+    """Return what ``draw`` makes with as many previews as fit beside all the rest."""
+    everything = frozenset((hit.rank, kind) for hit in hits for kind in hit.previews)
+    bare = len(draw(Media({}, everything)).encode())
+    return draw(embed(hits, first, ROOM - bare))

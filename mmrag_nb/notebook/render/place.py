@@ -1,0 +1,55 @@
+"""What a hit is and where in its item it lies, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mmrag_nb.types import MODALITIES
+
+from .quantities import TIMES, number
+
+if TYPE_CHECKING:
+    from mmrag_nb.results import Hit
+
+
+def kind(hit: Hit) -> str:
+    """Return the hit's modality, safe to build a class name from: an index can come from anywhere."""
+    return hit.chunk.modality if hit.chunk.modality in MODALITIES else "text"
+
+
+def place(hit: Hit) -> str:
+    """Return the seconds, page, passage or pixel size: ``11.9-16.0 s of 25.8 s``; empty where nothing is known."""
+    parts = (_page(hit), _seconds(hit), _passage(hit), _pixels(hit))
+    return " · ".join(part for part in parts if part)
+
+
+def short_place(hit: Hit) -> str:
+    """Return what tells the hit from its item's other hits, for tables: ``11.9-16.0 s``, ``passage 2``."""
+    return (place(hit) if hit.chunk.modality != "image" else _page(hit)).split(" of ")[0]
+
+
+def _page(hit: Hit) -> str:
+    return "" if hit.chunk.page is None else f"page {hit.chunk.page}"
+
+
+def _seconds(hit: Hit) -> str:
+    start, end = hit.chunk.start, hit.chunk.end
+    whole = number(hit.facts.get("seconds"))
+    if start is None:
+        return "" if whole is None or hit.chunk.modality == "text" else f"{whole:.1f} s"
+    where = f"{start:.1f} s" if end is None else f"{start:.1f}-{end:.1f} s"
+    return where if whole is None else f"{where} of {whole:.1f} s"
+
+
+def _passage(hit: Hit) -> str:
+    if hit.chunk.modality != "text":
+        return ""
+    which, total = f"passage {hit.chunk.ordinal + 1}", number(hit.facts.get("passages"))
+    return which if total is None else f"{which} of {total:.0f}"
+
+
+def _pixels(hit: Hit) -> str:
+    width, height = number(hit.facts.get("width")), number(hit.facts.get("height"))
+    if width is None or height is None:
+        return ""
+    return f"{width:.0f} {TIMES} {height:.0f} px"

@@ -1,0 +1,125 @@
+"""Results as plain text, for terminals and for notebooks that show no HTML."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from typing import TYPE_CHECKING
+
+from . import table as similarity
+from . import waveform
+from .escape import one_line, visible
+from .evidence import metadata
+from .highlight import excerpt, marked_text
+from .place import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mmrag_nb.results import Hit
+
+WIDTH = 96
+"""Columns."""
+LONGEST = 600
+"""Characters of a passage or transcript that are shown."""
+_INDENT = "    "
+
+
+def joined(*blocks: str) -> str:
+    """Return the blocks that are not empty, a blank line between each."""
+    return "\n\n".join(block for block in blocks if block)
+
+
+def columns(text: str) -> int:
+    """Return how many columns ``text`` takes in a terminal."""
+    seen = (c for c in text if unicodedata.category(c) not in {"Mn", "Me", "Cf"})
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in seen)
+
+
+def padded(text: str, width: int) -> str:
+    """Return ``text`` filled with blanks up to ``width`` columns."""
+    return text + " " * (width - columns(text))
+
+
+def wrapped(text: str, indent: str = "", hanging: str | None = None) -> str:
+    """Return ``text`` in lines of at most :data:`WIDTH` columns, its own line ends kept."""
+    rest = indent if hanging is None else hanging
+    lines: list[str] = []
+    for line in visible(text).strip().split("\n"):
+        lines += _lines(line, rest if lines else indent, rest)
+    return "\n".join(lines).rstrip()
+
+
+def _lines(line: str, first: str, rest: str) -> list[str]:
+    width = WIDTH
+    while True:
+        lines = textwrap.wrap(line, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        widest = max(map(columns, lines), default=0)
+        if widest <= WIDTH:
+            return lines or [""]
+        width -= (widest - WIDTH + 1) // 2  # textwrap counts characters, and some take two columns
+
+
+def gap(sentence: str) -> str:
+    """Return why a picture won or lost."""
+    return wrapped(f"Gap. {sentence}") if sentence else ""
+
+
+def facts(parts: Iterable[str]) -> str:
+    """Return the line of facts, broken between facts only."""
+    glue = "\N{NO-BREAK SPACE}"
+    line = f"{glue}· ".join(one_line(part).replace(" ", glue) for part in parts if part)
+    return wrapped(line).replace(glue, " ")
+
+
+def item(hit: Hit, remark: str = "") -> str:
+    """Return one piece of evidence: number, name, place, waveform, text."""
+    head = [f"[{hit.rank}] {one_line(hit.item.name)}", one_line(hit.chunk.modality), place(hit), remark]
+    wave = waveform.sparkline(hit, WIDTH - len(_INDENT)) if hit.chunk.modality == "audio" else ""
+    part = excerpt(hit.chunk.text, hit.matches, LONGEST)
+    body = [
+        wrapped(" · ".join(p for p in head if p), hanging=_INDENT),
+        _INDENT + wave if wave else "",
+        wrapped(marked_text(part), _INDENT),
+        wrapped(metadata(hit), _INDENT),
+    ]
+    return "\n".join(line for line in body if line)
+
+
+def table(hits: Sequence[Hit]) -> str:
+    """Return the similarity table, numbers aligned; empty where there are no hits."""
+    if not hits:
+        return ""
+    cells = []
+    for hit in hits:
+        row = similarity.row(hit)
+        modality = f"{row.modality} as {row.seen_as}" if row.seen_as else row.modality
+        evidence = f"{row.name}, {row.place}" if row.place else row.name
+        cells.append([row.rank, modality, evidence, row.cosine, row.raw_rank, row.calibrated, row.words, row.score])
+    names = similarity.HEADINGS.index("evidence")
+    heads = list(similarity.HEADINGS)
+    heads[heads.index("words (BM25)")] = "words"
+    widths = [max(columns(r[i]) for r in [heads, *cells]) for i in range(len(heads))]
+    widths[names] = min(widths[names], max(len("evidence"), WIDTH - sum(widths) + widths[names] - 2 * (len(heads) - 1)))
+    lines = []
+    for line in [heads, *cells]:
+        line[names] = shortened(line[names], widths[names])
+        padding = [
+            padded(cell, width) if 1 <= i <= names else " " * (width - columns(cell)) + cell
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(padding).rstrip())
+    return "\n".join(lines)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return ``text`` in at most ``width`` columns, its middle left out: names differ at their ends."""
+    if columns(text) <= width:
+        return text
+    tail = text[-(width // 2 - 1) :]
+    while columns(tail) > width // 2:
+        tail = tail[1:]
+    head = text[: width - columns(tail) - 1]
+    while columns(head) + columns(tail) + 1 > width:
+        head = head[:-1]
+    return f"{head}…{tail}"

@@ -1,0 +1,43 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "—"
+SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Return ``1 item``, ``2 items``, ``1,234 items``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return ``<1 ms``, ``31 ms``, ``1.4 s``, ``75 s``, ``12 min 5 s``."""
+    if seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,} min {rest} s"
+
+
+def number(value: object) -> float | None:
+    """Return ``value`` where it is a finite number: facts come from files and need not be what they should."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value
+
+
+def cosine(value: float | None) -> str:
+    """Return a raw cosine with three digits."""
+    return NONE if value is None else f"{value:.3f}"
+
+
+def deviations(value: float | None) -> str:
+    """Return a calibrated score in standard deviations, ``+4.2`` with its unit."""
+    return NONE if value is None else f"{value:+.1f} {SIGMA}"

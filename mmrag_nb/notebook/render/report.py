@@ -1,0 +1,98 @@
+"""What one call of ``index`` did: totals, what was skipped and why, remarks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import facts, plain
+from .escape import escape, name, one_line
+from .quantities import count, duration
+from .style import section
+
+if TYPE_CHECKING:
+    from mmrag_nb.results import IndexReport
+
+_NAMES = {
+    "image": ("image", "images"),
+    "audio": ("audio", "audio"),
+    "video": ("video", "videos"),
+    "text": ("text", "text"),
+}
+"""How items of each modality are counted, in the order in which they are told."""
+_EMPTY = "nothing to index: no source led to an item"
+_INTERRUPTED = "What is counted here is in the index; run the same again to add the rest."
+
+
+def totals(report: IndexReport) -> str:
+    """Return the line of totals.
+
+    ``indexed 42 items (30 images, 2 audio, 10 text): 3 embedded, 39 reused, 1 skipped (see below), 4.2 s``
+    """
+    items = sum(report.items.values())
+    if not (items or report.skipped or report.interrupted):
+        return _EMPTY
+    kinds = [*_NAMES, *(kind for kind in report.items if kind not in _NAMES)]
+    each = [
+        count(report.items[kind], *_NAMES.get(kind, (one_line(kind),) * 2)) for kind in kinds if report.items.get(kind)
+    ]
+    see = " (see below)" if report.skipped else ""
+    parts = [f"{report.embedded:,} embedded", f"{report.reused:,} reused", f"{len(report.skipped):,} skipped{see}"]
+    if report.seconds:
+        parts.append(duration(sum(report.seconds.values())))
+    what = f" ({', '.join(each)})" if each else ""
+    return f"indexed {count(items, 'item')}{what}: {', '.join(parts)}"
+
+
+def details(report: IndexReport) -> list[str]:
+    """Return the number of chunks, the models that worked and the seconds by stage."""
+    chunks = [count(report.chunks, "chunk")] if report.chunks else []
+    return [*chunks, *report.models, *facts.times(report.seconds)]
+
+
+def html(report: IndexReport) -> str:
+    """Return a self-contained section."""
+    parts = [f'<p class="mm-totals">{escape(totals(report))}</p>']
+    if report.interrupted:
+        parts.insert(0, f'<p class="mm-error" role="note"><b>Interrupted.</b> {_INTERRUPTED}</p>')
+    if report.skipped:
+        rows = "\n".join(
+            f'<tr><th scope="row">{name(s.source)}</th><td dir="auto">{escape(s.reason)}</td></tr>'
+            for s in report.skipped
+        )
+        parts.append(
+            '<div class="mm-scroll"><table class="mm-table"><caption>skipped</caption>\n'
+            '<thead><tr><th scope="col">source</th><th scope="col">reason</th></tr></thead>\n'
+            f"<tbody>\n{rows}\n</tbody></table></div>"
+        )
+    if report.notes:
+        lines = "\n".join(f"<li>{name(what)}: {escape(remark)}</li>" for what, remark in report.notes)
+        parts.append(f"<details><summary>{count(len(report.notes), 'note')}</summary><ul>\n{lines}\n</ul></details>")
+    parts.append(facts.html(details(report)))
+    return section("index report", "\n".join(parts))
+
+
+def text(report: IndexReport) -> str:
+    """Return the same for a terminal of 80 to 100 columns."""
+    return plain.joined(
+        plain.wrapped(f"Interrupted. {_INTERRUPTED}") if report.interrupted else "",
+        totals(report),
+        _pairs("skipped", [(s.source, s.reason) for s in report.skipped]),
+        _pairs(count(len(report.notes), "note"), report.notes) if report.notes else "",
+        plain.facts(details(report)),
+    )
+
+
+def _pairs(title: str, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
+    """A heading and two columns, the second wrapped; a long first one has its line to itself."""
+    if not pairs:
+        return ""
+    left = min(30, max(plain.columns(one_line(what)) for what, _ in pairs))
+    hanging = " " * (left + 4)
+    lines = [title]
+    for what, remark in pairs:
+        label = f"  {one_line(what)}"
+        if plain.columns(label) > left + 2:
+            lines += [label, plain.wrapped(one_line(remark), hanging)]
+        else:
+            lines.append(plain.wrapped(one_line(remark), plain.padded(label, left + 4), hanging))
+    return "\n".join(lines)

@@ -1,0 +1,178 @@
+"""Paths, globs and folders to items."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path, PurePath
+
+from mmrag_nb.errors import SourceError
+from mmrag_nb.results import Skipped
+from mmrag_nb.types import Item, Metadata, Modality, Resolved
+
+from .globs import Matches, below, expand_home, has_magic, is_folder, match
+
+MAX_FILE_BYTES = 2 << 30
+"""Larger files are refused: what decodes them needs many times their size."""
+
+ModalityOf = Callable[[str, str], "Modality | None"]
+"""Which modality a file name and a MIME type (empty where unknown) are loaded as; ``None`` where unsupported."""
+
+_SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def resolve_path(
+    typed: str, metadata: Metadata, *, modality_of: ModalityOf, base: Path, max_bytes: int = MAX_FILE_BYTES
+) -> Iterator[Resolved | Skipped]:
+    """Turn one path, glob or folder into items, in the order of their names.
+
+    An existing file wins over the reading of its name as a glob. Hidden files in folders are left out; files of
+    unsupported kinds that a glob or folder holds are told in one line.
+
+    Parameters
+    ----------
+    typed
+        As the user wrote it; relative to ``base``. Items are shown under this name.
+    max_bytes
+        Largest size of a file, bytes.
+    """
+    if unusable := _unusable(typed):
+        yield Skipped(repr(typed), unusable)
+        return
+    path = base / expand_home(typed)
+    if is_folder(path):
+        yield from _several(typed, below(PurePath(typed), path), metadata, modality_of, max_bytes)
+    elif has_magic(typed) and not os.path.lexists(path):
+        yield from _several(typed, match(PurePath(typed), base), metadata, modality_of, max_bytes)
+    else:
+        yield _one(typed, path, metadata, modality_of, max_bytes)
+
+
+def _one(typed: str, path: Path, metadata: Metadata, modality_of: ModalityOf, max_bytes: int) -> Resolved | Skipped:
+    name = _clean(typed)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # never opened: a pipe would wait for ever
+            return Skipped(name, f"{_SPECIAL.get(stat.S_IFMT(mode), 'something special')}, not a file")
+        modality = modality_of(_clean(path.name), "")
+        if modality is None:
+            kind = path.suffix.lower() or "without an extension"
+            return Skipped(name, f"files of this kind ({_clean(kind)}) are not supported")
+        return _item(name, path, modality, metadata, max_bytes)
+    except FileNotFoundError:
+        return Skipped(name, _missing(typed, path))
+    except (SourceError, OSError) as error:
+        return Skipped(name, _reason(error))
+
+
+def _unusable(typed: str) -> str:
+    if not typed.strip():
+        return "an empty name: type a path, a glob or a URL"
+    try:
+        return "a path cannot hold a NUL character" if b"\0" in os.fsencode(typed) else ""
+    except UnicodeEncodeError:
+        return "a path cannot hold half a surrogate pair"
+
+
+def _several(
+    typed: str, matches: Matches, metadata: Metadata, modality_of: ModalityOf, max_bytes: int
+) -> Iterator[Resolved | Skipped]:
+    unsupported: Counter[str] = Counter()
+    yield from matches.skipped
+    for shown, path in matches.files:
+        name = _clean(str(shown))
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                unsupported["special files"] += 1
+            elif (modality := modality_of(_clean(path.name), "")) is None:
+                unsupported[_clean(path.suffix.lower()) or "without an extension"] += 1
+            else:
+                yield _item(name, path, modality, metadata, max_bytes)
+        except FileNotFoundError:
+            yield Skipped(name, "a link that leads nowhere" if path.is_symlink() else "no longer there")
+        except (SourceError, OSError) as error:
+            yield Skipped(name, _reason(error))
+    if unsupported:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(unsupported.items()))
+        total = unsupported.total()
+        yield Skipped(_clean(typed), f"{total} {'file' if total == 1 else 'files'} of unsupported kinds ({kinds})")
+    if not matches.files and not matches.skipped:
+        yield Skipped(_clean(typed), _nothing(typed, matches))
+
+
+def _nothing(typed: str, matches: Matches) -> str:
+    if matches.folders:
+        return f"matches folders only: name one, such as {_clean(str(matches.folders[0]))!r}, to take what is in it"
+    if has_magic(typed):
+        return "no file matches this pattern"
+    return "the folder holds no files (hidden ones are left out)"
+
+
+def _item(name: str, path: Path, modality: Modality, metadata: Metadata, max_bytes: int) -> Resolved:
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError("empty file")
+    if size > max_bytes:
+        raise SourceError(f"{size:,} bytes; files of up to {max_bytes:,} are taken: cut it into parts")
+    return Resolved(Item(_hash(path), name, modality, metadata), path)
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _missing(typed: str, path: Path) -> str:
+    """Say what is missing, and name the nearest that exists."""
+    if path.is_symlink():
+        return "a link that leads nowhere"
+    parent, name, rest = path.parent, path.name, 0
+    while not is_folder(parent) and parent != parent.parent:
+        parent, name, rest = parent.parent, parent.name, rest + 1
+    what = f"no folder {_clean(name)!r}" if rest else "no such file"
+    near = _nearest(name, parent)
+    if not near:
+        return f"{what} in {_clean(_shown(parent))!r}"
+    return f"{what}: did you mean {_clean(near if rest else str(PurePath(typed).parent / near))!r}?"
+
+
+def _shown(folder: Path) -> str:
+    try:
+        return str(Path("~") / folder.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(folder)
+
+
+def _nearest(name: str, folder: Path) -> str:
+    try:
+        with os.scandir(folder) as entries:
+            there = {entry.name.lower(): entry.name for entry in islice(entries, 5_000)}
+    except OSError:
+        return ""
+    near = get_close_matches(name.lower(), there, n=1)
+    return there[near[0]] if near else ""
+
+
+def _reason(error: SourceError | OSError) -> str:
+    """One line, without the path that an ``OSError`` repeats."""
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or type(error).__name__}"
+    return str(error)
+
+
+def _clean(text: str) -> str:
+    """``text`` without the surrogates that stand for a file name's undecodable bytes: no database takes them."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,218 @@
+"""The magics in a real IPython shell."""
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
+
+from mmrag_nb.results import Answer, IndexReport
+
+HARP = "A concert harp has forty-seven strings and seven pedals."
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "mmrag_nb")
+    shell.run_line_magic("config", 'MMRag.preset = "offline"')
+    yield shell
+    shell.run_line_magic("unload_ext", "mmrag_nb")
+    InteractiveShell.clear_instance()
+
+
+def run(shell, cell):
+    return shell.run_cell(cell, store_history=True)
+
+
+def fails(shell, capsys, cell):
+    """The one line that a failing cell prints."""
+    result = run(shell, cell)
+    assert not result.success
+    printed = capsys.readouterr()
+    lines = [line for line in (printed.out + printed.err).splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_three_lines_are_enough(shell, tmp_path):
+    (tmp_path / "harp.txt").write_text(HARP)
+    report = run(shell, "%%mmrag_index\nharp.txt  author='M. Lindqvist'\n").result
+    assert isinstance(report, IndexReport)
+    answer = run(shell, "%mmrag_ask how many strings does a harp have?").result
+    assert isinstance(answer, Answer)
+    assert "forty-seven" in answer.text
+    assert answer.hits[0].item.metadata == {"author": "M. Lindqvist"}
+    assert shell.user_ns["_"] is answer
+
+
+def test_an_apostrophe_a_brace_and_quotes_are_just_text(shell, tmp_path):
+    (tmp_path / "harp.txt").write_text(HARP)
+    run(shell, "%mmrag_index harp.txt")
+    for question in ["what's the harp's number of strings?", "is {this} $HOME a {harp}?", 'who said "harp"?']:
+        assert run(shell, f"%mmrag_ask {question}").result.question == question
+
+
+def test_python_objects_come_in_double_braces(shell):
+    shell.user_ns.update(red=Image.new("RGB", (8, 8), "red"), notes=[HARP, "The ferry leaves at noon."])
+    report = run(shell, '%%mmrag_index\n{{red}} caption="a red square"\n{{notes}}\n').result
+    assert report.items == {"image": 1, "text": 2}
+    shell.user_ns["question"] = "what is red?"
+    answer = run(shell, "%mmrag_ask {{question}}").result
+    assert answer.question == "what is red?"
+    assert answer.hits[0].chunk.text == "a red square"
+
+
+def test_out_binds_and_silences(shell, tmp_path):
+    (tmp_path / "harp.txt").write_text(HARP)
+    assert run(shell, "%mmrag_index harp.txt --out report").result is None
+    assert shell.user_ns["report"].embedded == 1
+    assert run(shell, "%mmrag_ask strings? -k 1 -o answer").result is None
+    assert len(shell.user_ns["answer"].hits) == 1
+
+
+def test_a_cell_asks_over_several_lines(shell):
+    run(shell, '%mmrag_index {{"A harp."}}')
+    assert run(shell, "%%mmrag_ask\nhow many strings\nhas a harp?").result.question == "how many strings\nhas a harp?"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%mmrag_ask what? --rwa", "did you mean --raw?"),
+        ("%mmrag_ask what? -k", "-k needs a value"),
+        ("%mmrag_ask what? -k many", "invalid int value"),
+        ("%mmrag_ask what? --out 3x", "no Python name"),
+        ("%mmrag_ask", "nothing was asked"),
+        ("%mmrag_ask what?", "nothing is indexed yet"),
+        ("%mmrag_index", "nothing to index"),
+        ("%%mmrag_index\n{{red", "}}"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_fails_the_cell(shell, capsys, cell, said):
+    line = fails(shell, capsys, cell)
+    assert line.startswith("UsageError: ")
+    assert said in line
+
+
+def test_an_error_in_the_users_expression_names_it(shell, capsys):
+    assert "1/0 failed: ZeroDivisionError" in fails(shell, capsys, "%mmrag_index {{1/0}}")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%mmrag_ask is it a harp?",
+        "x = %mmrag_ask is it a harp?",
+        "if True:\n    %mmrag_ask is it a harp?",
+        "1\n%mmrag_ask is it a harp? \n",
+    ],
+)
+def test_a_question_mark_asks_rather_than_looking_up_help(shell, capsys, cell):
+    run(shell, '%mmrag_index {{"A harp."}}')
+    asked = []
+    shell.user_ns["seen"] = asked
+    from mmrag_nb.rag import MultimodalRAG
+
+    real = MultimodalRAG.ask
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            MultimodalRAG, "ask", lambda self, question, *a, **o: asked.append(question) or real(self, question)
+        )
+        assert run(shell, cell).success
+    assert asked == ["is it a harp?"]
+
+
+def test_the_magics_own_help_is_still_shown(shell, capsys):
+    run(shell, "%mmrag_ask?")
+    assert "--out" in capsys.readouterr().out
+
+
+def test_a_bug_shows_its_traceback(shell, capsys, monkeypatch):
+    from mmrag_nb.rag import MultimodalRAG
+
+    monkeypatch.setattr(MultimodalRAG, "search", lambda *args, **options: {}["bug"])
+    run(shell, '%mmrag_index {{"A harp."}}')
+    result = run(shell, "%mmrag_ask what?")
+    assert isinstance(result.error_in_exec, KeyError)
+    assert "Traceback" in capsys.readouterr().out
+
+
+def test_evidence_is_shown_though_generation_fails(shell, capsys, monkeypatch):
+    from mmrag_nb.errors import GenerationError
+    from mmrag_nb.generation.extractive import ExtractiveGenerator
+
+    def broken(self, prompt):
+        raise GenerationError("the model is out of order")
+
+    monkeypatch.setattr(ExtractiveGenerator, "generate", broken)
+    run(shell, '%mmrag_index {{"A concert harp."}}')
+    result = run(shell, "%mmrag_ask what is a harp?")
+    assert not result.success
+    printed = capsys.readouterr()
+    assert "concert harp" in printed.out, "the card"
+    assert "UsageError: the model is out of order" in printed.out + printed.err
+
+
+@pytest.mark.parametrize("magic", ["mmrag_ask", "mmrag_index", "mmrag_status"])
+def test_help_shows_flags_and_examples(shell, capsys, magic):
+    run(shell, f"%{magic} --help")
+    printed = capsys.readouterr().out
+    assert "--out" in printed
+    assert f"%{magic}" in printed
+    function = shell.find_line_magic(magic)
+    assert "--out" in function.__doc__, "what %magic? shows"
+
+
+def test_settings_are_checked_when_they_are_set(shell, caplog):
+    run(shell, '%config MMRag.preset = "ofline"')
+    assert "did you mean 'offline'" in caplog.text
+    assert shell.run_line_magic("config", "MMRag.preset") == "offline"
+    run(shell, "%config MMRag.k = 2")
+    run(shell, '%mmrag_index {{["one", "two", "three"]}}')
+    assert len(run(shell, "%mmrag_ask one?").result.hits) == 2
+
+
+def test_status_tells_what_is_there(shell):
+    run(shell, '%mmrag_index {{"A harp."}}')
+    status = run(shell, "%mmrag_status").result
+    assert status.items == {"text": 1}
+    assert "offline" in repr(status)
+    assert "in memory" in status._repr_html_()
+
+
+def test_unload_takes_everything_away_and_load_brings_it_back_once(shell):
+    shell.run_line_magic("reload_ext", "mmrag_nb")
+    assert [type(one).__name__ for one in shell.configurables].count("MMRag") == 1
+    shell.run_line_magic("unload_ext", "mmrag_nb")
+    assert not [name for table in shell.magics_manager.magics.values() for name in table if "mmrag" in name]
+    assert not [one for one in shell.configurables if type(one).__name__ == "MMRag"]
+    assert not shell.strdispatchers["complete_command"].regexs
+    shell.run_line_magic("load_ext", "mmrag_nb")
+
+
+@pytest.mark.parametrize("use_jedi", [False, True])
+def test_tab_completes_flags(shell, use_jedi):
+    shell.Completer.use_jedi = use_jedi
+    line = "%mmrag_ask what? --o"
+    _, found = shell.complete(None, line, len(line))
+    assert "--out" in found
+
+
+def test_hostile_names_and_texts_stay_text(shell, tmp_path):
+    from bs4 import BeautifulSoup
+
+    name = "<img src=x onerror=alert(1)> \"'&.txt"
+    (tmp_path / name).write_text("<script>alert('harp')</script> a harp & <b>strings</b>")
+    shell.user_ns["path"] = tmp_path / name
+    report = run(shell, "%mmrag_index {{path}}").result
+    assert not report.skipped
+    answer = run(shell, "%mmrag_ask <b>harp</b> <script>strings?</script>").result
+    page = BeautifulSoup(answer._repr_html_(), "html.parser")
+    assert not page.find(["script", "b", "img"], string=True) or page.script is None
+    assert page.script is None
+    assert page.find("img") is None
+    assert "<script>alert('harp')</script>" in page.get_text()
+    assert name in page.get_text()
+    assert name in repr(answer)

@@ -1,0 +1,44 @@
+"""The teaching notebooks run from top to bottom, offline, and show what they promise."""
+
+import base64
+import re
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+from conftest import ROOT  # noqa: E402
+
+
+def executed(name, tmp_path):
+    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+    nbclient.NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbformat.validate(notebook)
+    return notebook
+
+
+def shown(notebook, mime):
+    return [
+        out["data"][mime] for cell in notebook.cells for out in cell.get("outputs", []) if mime in out.get("data", {})
+    ]
+
+
+def test_quickstart(tmp_path):
+    notebook = executed("quickstart.ipynb", tmp_path)
+    assert "widgets" not in notebook.metadata
+    plain = shown(notebook, "text/plain")
+    pages = shown(notebook, "text/html")
+    assert any("no_such_file.jpg" in text and "1 skipped" in text for text in plain)
+    talk = next(text for text in plain if text.lstrip().startswith("when does"))
+    butterfly = next(text for text in plain if text.lstrip().startswith("which picture"))
+    assert "thursday at nine" in talk.lower()
+    assert "[1]" in talk
+    assert "lorenz_attractor.png" in butterfly
+    clip = re.search(r'src="data:audio/mpeg;base64,([^"]+)"', "".join(pages))
+    assert len(base64.b64decode(clip[1])) > 5000
+    assert re.search(r'src="data:image/webp;base64,', "".join(pages))
+    assert not re.search(r'(?:src|href)="(?!data:|#)', "".join(pages)), "nothing is fetched"

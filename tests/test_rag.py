@@ -1,0 +1,202 @@
+"""Index, search, ask, save, open: end to end, offline, with what ships in the package."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from mmrag_nb import MultimodalRAG
+from mmrag_nb.errors import EmptyIndex, IndexFileError, IndexMismatch, InvalidSetting, UnknownName
+
+HARP = "A concert harp has forty-seven strings and seven pedals."
+FERRY = "The ferry to the island leaves at noon from the northern quay."
+
+
+@pytest.fixture
+def rag():
+    rag = MultimodalRAG(preset="offline")
+    yield rag
+    rag.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "harp.txt").write_text(HARP)
+    (tmp_path / "ferry.md").write_text(FERRY)
+    picture = Image.new("RGB", (64, 48), "white")
+    ImageDraw.Draw(picture).ellipse((10, 10, 40, 40), fill="red")
+    picture.save(tmp_path / "red_apple.png")
+    return tmp_path
+
+
+def test_each_question_finds_its_text_first_and_the_answer_quotes_it(rag, folder):
+    report = rag.index([str(folder)])
+    assert (report.items, report.embedded, report.skipped) == ({"text": 2, "image": 1}, 3, ())
+    answer = rag.ask("how many strings does a harp have?")
+    assert answer.hits[0].item.name == "harp.txt"
+    assert "forty-seven strings" in answer.text
+    assert answer.citations[1] is answer.hits[0]
+    assert "[1]" in answer.text
+    assert set(answer.timings) == {"embed", "search", "generate"}
+
+
+def test_a_picture_is_reached_by_its_caption_and_by_its_file_name(rag, folder):
+    rag.index([str(folder), {"image": Image.new("RGB", (9, 9)), "caption": "a lighthouse at dusk"}])
+    assert rag.search("is there an apple?")[0].item.name == "red_apple.png"
+    hit = rag.search("which picture shows a lighthouse?")[0]
+    assert (hit.chunk.modality, hit.chunk.text, hit.seen_as) == ("image", "a lighthouse at dusk", "text")
+    assert "thumbnail" in hit.previews
+
+
+def test_a_second_run_embeds_nothing_and_a_changed_file_only_itself(rag, folder, monkeypatch):
+    rag.index(str(folder))
+    from mmrag_nb.models.words import WordsEncoder
+
+    embedded = []
+    real = WordsEncoder.embed_texts
+    monkeypatch.setattr(WordsEncoder, "embed_texts", lambda self, texts: embedded.extend(texts) or real(self, texts))
+    again = rag.index(str(folder))
+    assert (again.embedded, again.reused, embedded) == (0, 3, [])
+    (folder / "ferry.md").write_text("The ferry leaves at one.")
+    changed = rag.index(str(folder))
+    assert (changed.embedded, changed.reused, embedded) == (1, 2, ["The ferry leaves at one."])
+
+
+def test_equal_texts_are_embedded_once_and_changed_metadata_is_kept(rag, monkeypatch):
+    from mmrag_nb.models.words import WordsEncoder
+
+    embedded = []
+    real = WordsEncoder.embed_texts
+    monkeypatch.setattr(WordsEncoder, "embed_texts", lambda self, texts: embedded.extend(texts) or real(self, texts))
+    rag.index([{"text": HARP, "author": "one"}])
+    rag.index([{"text": HARP, "author": "two"}])
+    assert embedded == [HARP]
+    assert rag.search("harp")[0].item.metadata == {"author": "two"}
+    assert rag.status().items == {"text": 1}
+
+
+def test_bad_files_are_listed_and_the_good_one_is_found(rag, tmp_path):
+    (tmp_path / "good.txt").write_text(HARP)
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "speech.mp3").write_text("this is no sound")
+    sources = [str(tmp_path / name) for name in ("good.txt", "missing.txt", "empty.txt", "speech.mp3")]
+    report = rag.index(sources)
+    assert report.items == {"text": 1}
+    assert [one.source.rsplit("/", 1)[-1] for one in report.skipped] == ["missing.txt", "empty.txt", "speech.mp3"]
+    assert all(one.reason and "\n" not in one.reason for one in report.skipped)
+    again = rag.index(sources)
+    assert (again.embedded, again.reused, len(again.skipped)) == (0, 1, 3)
+    assert rag.search("harp strings")[0].item.name == "good.txt"
+
+
+def test_save_open_and_go_on(rag, folder, tmp_path):
+    rag.index(str(folder))
+    before = rag.search("when does the ferry leave?")
+    path = rag.save(tmp_path / "lesson.mmrag")
+    rag.close()
+    opened = MultimodalRAG.open(path)
+    assert opened.settings.chosen("text") == "words", "the index's own models are taken"
+    after = opened.search("when does the ferry leave?")
+    assert [(hit.item.name, hit.score) for hit in after] == [
+        (hit.item.name, pytest.approx(hit.score)) for hit in before
+    ]
+    assert opened.index(str(folder)).reused == 3
+    opened.index([{"text": "One more, kept at once."}])
+    opened.close()
+    once_more = MultimodalRAG.open(path)
+    assert once_more.status().items == {"image": 1, "text": 3}
+    once_more.close()
+
+
+def test_opening_what_is_not_there_or_was_made_by_another_model(rag, folder, tmp_path):
+    with pytest.raises(IndexFileError, match="there is no index at"):
+        MultimodalRAG.open(tmp_path / "nothing.mmrag")
+    rag.index(str(folder))
+    path = rag.save(tmp_path / "lesson.mmrag")
+    rag.close()
+    import sqlite3
+
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE spaces SET fingerprint = json_set(fingerprint, '$.revision', '0')")
+    with MultimodalRAG.open(path)._catalog._lock, pytest.raises(IndexMismatch, match="index has revision=0"):
+        MultimodalRAG.open(path).search("harp")
+
+
+def test_a_question_before_anything_is_indexed(rag):
+    with pytest.raises(EmptyIndex, match="mmrag_index"):
+        rag.ask("anything?")
+
+
+def test_wrong_settings_are_named_with_the_nearest_right_one():
+    with pytest.raises(UnknownName, match="did you mean 'preset'"):
+        MultimodalRAG(presets="offline")
+    with pytest.raises(InvalidSetting, match="did you mean 'offline'"):
+        MultimodalRAG(preset="ofline")
+    with pytest.raises(InvalidSetting, match="did you mean 'extractive'"):
+        MultimodalRAG(generator="extractiv")
+    with pytest.raises(InvalidSetting):
+        MultimodalRAG(k=0)
+
+
+def test_an_interrupted_index_keeps_what_was_committed(rag, monkeypatch):
+    from mmrag_nb.models.words import WordsEncoder
+
+    real, calls = WordsEncoder.embed_texts, []
+
+    def interrupted(self, texts):
+        calls.append(len(texts))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, texts)
+
+    monkeypatch.setattr(WordsEncoder, "embed_texts", interrupted)
+    texts = [{"text": f"passage number {n}"} for n in range(40)]
+    with pytest.raises(KeyboardInterrupt):
+        rag.index(texts)
+    assert rag.report.interrupted
+    kept = rag.status().items["text"]
+    assert 0 < kept < 40
+    report = rag.index(texts)
+    assert (report.reused, report.embedded) == (kept, 40 - kept)
+
+
+def test_raw_ranking_is_by_cosine(rag):
+    rag.index([{"text": f"line {n} about {word}"} for n, word in enumerate(["harps", "ferries", "apples"])])
+    hits = rag.search("about harps", raw=True)
+    assert [hit.cosine for hit in hits] == sorted((hit.cosine for hit in hits), reverse=True)
+    assert [hit.raw_rank for hit in hits] == [hit.rank for hit in hits]
+
+
+def test_a_sound_without_a_transcriber_is_skipped_with_the_remedy(rag, monkeypatch, tmp_path):
+    from mmrag_nb import registry
+    from mmrag_nb.errors import NotInstalled
+
+    real = registry.create
+
+    def absent(kind, *rest):
+        if kind == "transcriber":
+            raise NotInstalled("pocketsphinx", extra="offline")
+        return real(kind, *rest)
+
+    monkeypatch.setattr(registry, "create", absent)
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    report = rag.index([{"text": HARP}, (noise, 16000)])
+    assert report.items == {"text": 1}
+    assert "mmrag-nb[offline]" in report.skipped[0].reason
+
+
+def test_a_long_question_is_cut_and_said(rag):
+    rag.index([{"text": HARP}])
+    hits = rag.search("harp " * 500)
+    assert any("cut to its first" in fact for fact in hits.facts)
+    assert rag.search("harp").facts[-1] == "nothing truncated"
+
+
+def test_tables(rag, folder):
+    pytest.importorskip("pandas")
+    report = rag.index([str(folder), "missing.txt"])
+    assert report.to_pandas()["source"].tolist() == ["missing.txt"]
+    answer = rag.ask("how many strings does a harp have?")
+    table = answer.to_pandas()
+    assert table["rank"].tolist() == [1, 2, 3]
+    assert table["cited"].tolist()[0]
+    assert table["score"].tolist() == [hit.score for hit in answer.hits]

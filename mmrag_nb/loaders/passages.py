@@ -40,8 +40,8 @@ class _Piece:
     """It ends a paragraph."""
 
 
-def split(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> list[str]:
-    """Cut ``text`` into passages of at most ``max_tokens`` by ``count_tokens`` (special tokens included).
+def passages(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> list[tuple[int, int]]:
+    """Spans (start, end) of passages of at most ``max_tokens`` by ``count_tokens`` (special tokens included).
 
     Passages are runs of whole sentences; a half-full one ends with its paragraph. Each begins with the last sentences
     of the one before where these take no more than `OVERLAP` of the budget. Sentences beyond the budget are cut between
@@ -55,25 +55,26 @@ def split(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> lis
     special = count_tokens("")
     budget = max_tokens - special
     pieces = list(_pieces(text, budget, special, count_tokens))
-    passages: list[str] = []
+    found: list[tuple[int, int]] = []
     first = done = 0
     while done < len(pieces):
         last = _fill(pieces, first, budget)
-        passage = ""
         while last > done:
-            passage = text[pieces[first].start : pieces[last - 1].end].strip()
-            if count_tokens(passage) <= max_tokens:  # joined sentences may take more tokens than each alone
+            start, end = _stripped(text, pieces[first].start, pieces[last - 1].end)
+            tokens = count_tokens(text[start:end]) - special
+            if tokens <= budget:
                 break
-            last -= 1
+            # Joined, pieces may take more tokens than each alone.
+            last = first + min(last - first - 1, (last - first) * budget // tokens)
         if last > done:
-            passages.append(passage)
+            found.append((start, end))
             first = _overlap(pieces, first, last, budget)
             done = last
         elif first < done:
             first = done  # with its overlap, not even the next sentence fits
         else:
             raise LoadError(f"no passage fits {max_tokens} tokens: choose an encoder that takes longer texts")
-    return passages
+    return found
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -92,6 +93,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+
+
 def _is_border(text: str, match: re.Match[str]) -> bool:
     goes_on = text[match.end()].islower()
     if match["line"]:
@@ -103,21 +109,26 @@ def _is_border(text: str, match: re.Match[str]) -> bool:
     word = _LAST_WORD.search(text, max(0, match.start() - 24), match.start())
     if word is None:
         return True
+    if word[0].lower() in {"no", "p"} and text[match.end()].isdigit():
+        return False
     initial = len(word[0]) == 1 and word[0].isupper() and word[0] != "I"  # more often "World War I." than a name
     return not initial and word[0].lower() not in _ABBREVIATIONS
 
 
 def _pieces(text: str, budget: int, special: int, count_tokens: Callable[[str], int]) -> Iterator[_Piece]:
+    def count(part: str) -> int:
+        return max(1, count_tokens(part) - special)
+
     for start, end in sentences(text):
         sentence = text[start:end]
         closes = sentence[len(sentence.rstrip()) :].count("\n") > 1
         if len(sentence) <= _LONGEST_TOKEN * budget:
-            tokens = count_tokens(sentence.strip()) - special
+            tokens = count(sentence)
             if tokens <= budget:
                 yield _Piece(start, end, tokens, closes)
                 continue
         for part_start, part_end in _parts(sentence, budget, special, count_tokens):
-            tokens = count_tokens(sentence[part_start:part_end].strip()) - special
+            tokens = count(sentence[part_start:part_end])
             yield _Piece(start + part_start, start + part_end, tokens, closes and part_end == len(sentence))
 
 

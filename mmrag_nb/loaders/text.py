@@ -11,7 +11,7 @@ from mmrag_nb.types import LoadedChunk, LoadedItem
 from .content import open_binary
 from .decoding import decode
 from .markup import is_html, readable_text
-from .passages import split
+from .passages import passages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +68,11 @@ class TextLoader:
             text = readable_text(text)
         if not text.strip():
             raise LoadError("empty: no text in it")
-        passages = split(text, self._max_tokens, self._count_tokens)
+        spans = passages(text, self._max_tokens, self._count_tokens)
         return LoadedItem(
-            chunks=tuple(LoadedChunk("text", text=passage) for passage in passages),
+            chunks=tuple(LoadedChunk("text", text=text[start:end]) for start, end in spans),
             notes=(note,) if note else (),
-            facts={"characters": len(text), "passages": len(passages)},
+            facts={"characters": len(text), "passages": len(spans)},
         )
 
     def _read(self, content: Content) -> tuple[str, str]:

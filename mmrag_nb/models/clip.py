@@ -20,7 +20,7 @@ PREPROCESSING = "pillow-1"
 """Changes when the same picture or text would reach the network differently."""
 
 _WHOLE_WIDTH = ("siglip", "siglip2")  # trained on texts padded to the full width, the padding attended to
-_LONG = 8  # ratio of the sides beyond which a picture's ends, which centre-cropping drops anyway, are cut beforehand
+_LONG = 32  # ratio of the sides beyond which a picture's ends, which centre-cropping drops anyway, are cut beforehand
 
 
 class ClipEncoder:

@@ -1,4 +1,4 @@
-"""Contrastive losses: which of these belongs to which?"""
+"""Contrastive losses: telling which picture belongs to which text."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def symmetric_infonce(
 ) -> torch.Tensor:
     """CLIP's loss: each picture finds its text among all texts, each text its picture among all pictures.
 
-    Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", figure 3, with room for
-    several right answers.
+    Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", figure 3, with
+    room for several right answers.
 
     Parameters
     ----------

@@ -10,7 +10,9 @@ from mmrag_nb.training.losses import multi_positive_cross_entropy, supervised_co
 
 
 def unit_rows(count, width, seed):
-    return torch.nn.functional.normalize(torch.randn(count, width, generator=torch.Generator().manual_seed(seed)), dim=1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, width, generator=torch.Generator().manual_seed(seed)), dim=1
+    )
 
 
 def slow_cross_entropy(logits, positive, ignore):

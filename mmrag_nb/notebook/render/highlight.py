@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 _WORD = 40
 """How far, in characters, an excerpt's border may move to fall between words."""
+# A line break after this many characters was put there by an editor that wraps; a poem's or a list's come earlier.
+_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\s\d*#>-])")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Excerpt:
 def excerpt(text: str, ranges: Sequence[tuple[int, int]], limit: int) -> Excerpt:
     """Return at most about ``limit`` characters of ``text``, those around the first marked range."""
     merged = _merged(ranges, len(text))
+    text = _WRAPPED.sub(" ", text)  # as long as before, so the ranges hold
     if len(text) <= limit:
         return Excerpt(text, merged)
     start = max(0, min(merged[0][0] - limit // 4, len(text) - limit)) if merged else 0

@@ -36,7 +36,7 @@ class Strength:
 
 
 def augment(
-    rasters: torch.Tensor, picture: torch.Tensor, total: int, side: int, rng: torch.Generator, strength: Strength
+    rasters: torch.Tensor, picture: torch.Tensor, total: int, *, side: int, rng: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """Make pictures of one to three drawings each.
 
@@ -62,8 +62,12 @@ def augment(
         chosen = slot == number
         over = layers[chosen]
         canvas[picture[chosen]] = over + canvas[picture[chosen]] * (1 - over[:, 3:])
-    ink = (canvas[:, :3].mean(dim=1) / canvas[:, 3].clamp(min=1e-3)).mul(canvas[:, 3]).sum((1, 2)) / canvas[:, 3].sum((1, 2))
-    return finish(canvas[:, :3] + backgrounds(ink, side, rng, strength) * (1 - canvas[:, 3:]), rng, strength).clamp(0, 1)
+    ink = (canvas[:, :3].mean(dim=1) / canvas[:, 3].clamp(min=1e-3)).mul(canvas[:, 3]).sum((1, 2)) / canvas[:, 3].sum(
+        (1, 2)
+    )
+    return finish(canvas[:, :3] + backgrounds(ink, side, rng, strength) * (1 - canvas[:, 3:]), rng, strength).clamp(
+        0, 1
+    )
 
 
 def slots(picture: torch.Tensor) -> torch.Tensor:
@@ -83,7 +87,9 @@ def luminance(rgb: torch.Tensor) -> torch.Tensor:
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def place(layers: torch.Tensor, picture: torch.Tensor, side: int, rng: torch.Generator, strength: Strength) -> torch.Tensor:
+def place(
+    layers: torch.Tensor, picture: torch.Tensor, side: int, rng: torch.Generator, strength: Strength
+) -> torch.Tensor:
     """Turn, scale, stretch and shift each drawing; the drawings of one picture share its width."""
     count = len(layers)
     slot = slots(picture)

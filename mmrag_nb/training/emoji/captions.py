@@ -87,7 +87,9 @@ class CaptionWriter:
             texts += [each.name] * 3 + [*each.aliases] * 2 + [*each.keywords]
         return texts + [fill(template, "red apple") for template in TEMPLATES] * 20
 
-    def _phrase(self, index: int, rng: np.random.Generator, *, plain: bool, keywords: bool = True) -> tuple[str, set[int]]:
+    def _phrase(
+        self, index: int, rng: np.random.Generator, *, plain: bool, keywords: bool = True
+    ) -> tuple[str, set[int]]:
         each = self.names[index]
         chance = rng.random()
         if plain or chance < 0.3:

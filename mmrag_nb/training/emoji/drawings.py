@@ -51,7 +51,11 @@ def load_drawings(which: EmojiSet, names: Sequence[Emoji], cache: Path, workers:
         sources = list(drawing_sources(which, names, cache))
         with ProcessPoolExecutor(workers) as pool:
             pictures = list(pool.map(partial(rasterise, side=SIDE), [source for _, source in sources], chunksize=32))
-        kept = [(code, source, picture) for (code, source), picture in zip(sources, pictures, strict=True) if picture is not None]
+        kept = [
+            (code, source, picture)
+            for (code, source), picture in zip(sources, pictures, strict=True)
+            if picture is not None
+        ]
         raster.parent.mkdir(parents=True, exist_ok=True)
         np.save(raster, np.stack([picture for _, _, picture in kept]))
         rows = [[code, hashlib.sha256(source.content).hexdigest()[:10]] for code, source, _ in kept]
@@ -82,17 +86,11 @@ def rasterise(source: DrawingSource, side: int) -> NDArray[np.uint8] | None:
     from PIL import Image
 
     if source.form == "svg":
-        try:
-            import resvg_py
-        except ImportError as error:
-            raise NotInstalled("resvg-py", extra="train") from error
-        svg = source.content.decode("utf-8")
-        image = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=2 * side, skip_system_fonts=True))))
+        image = _open(_render(source.content, 2 * side))
     elif source.form == "glyph":
         image = _draw_glyph(source.content, 2 * side)
     else:
-        image = Image.open(io.BytesIO(source.content))
-    image = image.convert("RGBA")
+        image = _open(source.content)
     box = image.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox()
     if box is None:
         return None
@@ -102,6 +100,20 @@ def rasterise(source: DrawingSource, side: int) -> NDArray[np.uint8] | None:
     square = Image.new("RGBA", (longest, longest))
     square.paste(image, ((longest - image.width) // 2, (longest - image.height) // 2))
     return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
+
+
+def _open(content: bytes) -> Image:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(content)).convert("RGBA")
+
+
+def _render(svg: bytes, side: int) -> bytes:
+    try:
+        import resvg_py  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise NotInstalled("resvg-py", extra="train") from error
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg.decode("utf-8"), width=side, skip_system_fonts=True))
 
 
 def drawing_sources(which: EmojiSet, names: Sequence[Emoji], cache: Path) -> Iterable[tuple[str, DrawingSource]]:
@@ -166,7 +178,8 @@ def _font(folder: Path, names: Sequence[Emoji]) -> Iterable[tuple[str, DrawingSo
     from PIL import ImageFont
 
     fonts = [
-        (path, ImageFont.truetype(str(path), 64)) for path in sorted((folder / "files").glob("noto-emoji-*-400-normal.woff"))
+        (path, ImageFont.truetype(str(path), 64))
+        for path in sorted((folder / "files").glob("noto-emoji-*-400-normal.woff"))
     ]
     blanks = [bytes(font.getmask("\U0010fffd")) for _, font in fonts]
     for each in names:

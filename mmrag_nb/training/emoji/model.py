@@ -142,7 +142,9 @@ def _embed_some(embeddings: Any, pixels: torch.Tensor, keep: int) -> torch.Tenso
     # what embeddings(pixels) gives, for the chosen patches only; the class token, first, always stays
     count, side, patch = len(pixels), embeddings.image_size, embeddings.patch_size
     across = side // patch
-    patches = pixels.view(count, 3, across, patch, across, patch).permute(0, 2, 4, 1, 3, 5).reshape(count, across**2, -1)
+    patches = (
+        pixels.view(count, 3, across, patch, across, patch).permute(0, 2, 4, 1, 3, 5).reshape(count, across**2, -1)
+    )
     chosen = torch.rand(count, across**2).argsort(dim=1)[:, :keep]
     patches = patches.gather(1, chosen[:, :, None].expand(-1, -1, patches.shape[2]))
     hidden = functional.linear(patches, embeddings.patch_embedding.weight.flatten(1))

@@ -47,7 +47,8 @@ def load_emoji(cache: Path) -> list[Emoji]:
     folder = unpack(NAMES_PACKAGE, NAMES_VERSION, cache) / "en"
     rows = json.loads((folder / "data.json").read_text("utf-8"))
     shortcodes = [
-        json.loads((folder / "shortcodes" / f"{source}.json").read_text("utf-8")) for source in ("emojibase", "github", "iamcal")
+        json.loads((folder / "shortcodes" / f"{source}.json").read_text("utf-8"))
+        for source in ("emojibase", "github", "iamcal")
     ]
     library = unpack(KEYWORDS_PACKAGE, KEYWORDS_VERSION, cache) / "dist" / "emoji-en-US.json"
     more = {_glyph(glyph): words for glyph, words in json.loads(library.read_text("utf-8")).items()}
@@ -56,7 +57,7 @@ def load_emoji(cache: Path) -> list[Emoji]:
         if row.get("group", COMPONENTS) == COMPONENTS:
             continue
         name = row["label"]
-        aliases = []
+        aliases: list[str] = []
         for table in shortcodes:
             found = table.get(row["hexcode"], [])
             aliases += [found] if isinstance(found, str) else found

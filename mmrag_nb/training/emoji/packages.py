@@ -12,7 +12,7 @@ from mmrag_nb.errors import SourceError
 
 
 def cache_folder() -> Path:
-    """Return where packages and rasterised drawings are kept: ``MMRAG_EMOJI_CACHE``, or a folder in the user's cache."""
+    """Return where packages and rasters are kept: ``MMRAG_EMOJI_CACHE``, or a folder in the user's cache."""
     return Path(os.environ.get("MMRAG_EMOJI_CACHE") or Path.home() / ".cache" / "mmrag_nb" / "emoji")
 
 

@@ -24,6 +24,7 @@ from .drawings import Drawings, load_drawings
 from .names import Emoji, load_emoji
 from .packages import cache_folder
 from .sets import find_set, styles
+from .split import record_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -117,7 +118,11 @@ def make_batch(
         chosen = (of_picture >= start) & (of_picture < start + 32)
         rasters = torch.from_numpy(data.pixels[np.array(rows)[chosen.numpy()]]).permute(0, 3, 1, 2).float() / 255
         total = min(32, len(captions) - start)
-        parts.append(augment(rasters, of_picture[chosen] - start, total, recipe.shape.side, chance, recipe.strength))
+        parts.append(
+            augment(
+                rasters, of_picture[chosen] - start, total, side=recipe.shape.side, rng=chance, strength=recipe.strength
+            )
+        )
     return Batch(torch.cat(parts), captions, *relations(captions))
 
 
@@ -157,6 +162,7 @@ def train(
     names: Sequence[Emoji],
     recipe: Recipe,
     folder: Path,
+    *,
     report: Callable[[int, Any, dict[str, float]], None] | None = None,
     every: int = 100,
     workers: int = 0,
@@ -206,7 +212,7 @@ def train(
         within = supervised_contrastive(image, scale.detach(), batch.positive, batch.ignore_pictures)
         loss = between + recipe.across * within
         model.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -246,7 +252,9 @@ def build_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embedding" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embedding" in n]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=recipe.muon * recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            matrices, lr=recipe.muon * recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(others, lr=recipe.rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     for optimizer in optimizers:
@@ -256,26 +264,33 @@ def build_optimizers(model: Any, recipe: Recipe) -> list[torch.optim.Optimizer]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train on all training styles and write the model; its progress goes to ``log.jsonl`` beside the weights."""
+    """Train on all training styles; write the model, the recorded split and the progress to a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--minutes", type=float, help="end by then, however many steps that is")
+    parser.add_argument("--threads", type=int, default=1, help="one, beside the process that draws the batches")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    from transformers import AutoTokenizer
+
     from .evaluate import retrieval, text_to_image
 
     cache = cache_folder()
     names = load_emoji(cache)
-    recipe = Recipe(steps=options.steps)
+    recipe = Recipe(steps=options.steps, seed=options.seed)
     drawings = [load_drawings(find_set(style), names, cache) for style in styles("train")]
     watched = [load_drawings(find_set(style), names, cache) for style in styles("validation")]
+    tested = [load_drawings(find_set(style), names, cache) for style in styles("test")]
     options.folder.mkdir(parents=True, exist_ok=True)
+    captioned = {int(index) for each in drawings for index in each.emoji}
+    split = record_split(names, [*drawings, *watched, *tested], captioned)
+    (options.folder / "split.json").write_text(json.dumps(split), "utf-8")
+    (options.folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), "utf-8")
     begin = time.monotonic()
 
     def report(step: int, model: Any, losses: dict[str, float]) -> None:
-        from transformers import AutoTokenizer
-
         line: dict[str, Any] = {"step": step, "minutes": round((time.monotonic() - begin) / 60, 2), **losses}
         if step % 250 == 0 or step == recipe.steps:
             tokenizer = AutoTokenizer.from_pretrained(options.folder)
@@ -287,8 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log.write(text + "\n")
         sys.stderr.write(text + "\n")
 
-    (options.folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), "utf-8")
-    train(drawings, names, recipe, options.folder, report, every=50, workers=1)
+    train(drawings, names, recipe, options.folder, report=report, every=50, workers=1, minutes=options.minutes)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""Every encoder: unit rows that depend on nothing but the input, and a name that says what made them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checkpoints import LINES, checkpoint  # noqa: F401  (a fixture)
+from PIL import Image
+
+from mmrag_nb.protocols import Encoder
+from mmrag_nb.registry import find, names
+
+TEXTS = [*LINES[:7], "harpist", "A RED APPLE, on the table!", "42"]
+
+
+def _clip(family: str):
+    return lambda checkpoint: find("encoder", "clip")(str(checkpoint(family)), device="cpu")
+
+
+def _words(_checkpoint):
+    return find("encoder", "words")()
+
+
+ENCODERS = {
+    "clip": _clip("clip"),
+    "siglip": _clip("siglip"),
+    "chinese_clip": _clip("chinese_clip"),
+    "words": _words,
+}
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def encoder(request, checkpoint):  # noqa: F811
+    return ENCODERS[request.param](checkpoint)
+
+
+def embeddings(encoder: Encoder) -> list[tuple]:
+    """Pair each modality's method with inputs for it."""
+    noise = np.random.default_rng(2).integers(0, 255, (3, 48, 64, 3), dtype=np.uint8)
+    pairs = [(encoder.embed_texts, TEXTS)] if "text" in encoder.modalities else []
+    return pairs + ([(encoder.embed_images, [*map(Image.fromarray, noise)])] if "image" in encoder.modalities else [])
+
+
+def test_every_encoder_of_the_registry_is_held_to_this():
+    assert set(names("encoder")) <= set(ENCODERS)
+
+
+def test_it_fits_the_protocol_and_says_what_it_is(encoder):
+    assert isinstance(encoder, Encoder)
+    assert encoder.modalities
+    assert encoder.modalities <= {"text", "image"}
+    assert ":" in encoder.space
+    assert encoder.description
+    assert {"model", "revision", "preprocessing"} <= set(encoder.fingerprint)
+    assert all(isinstance(value, str) and value for value in encoder.fingerprint.values())
+
+
+def test_rows_are_unit_float32_and_as_wide_as_said(encoder):
+    for embed, inputs in embeddings(encoder):
+        vectors = embed(inputs)
+        assert vectors.shape == (len(inputs), encoder.dimension)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_nothing_gives_no_rows(encoder):
+    for embed, _ in embeddings(encoder):
+        assert embed([]).shape == (0, encoder.dimension)
+
+
+def test_a_row_depends_on_its_input_alone(encoder):
+    """Its company may move the last bits, where the precision is short, but not the vector."""
+    for embed, inputs in embeddings(encoder):
+        vectors = embed(inputs)
+        np.testing.assert_array_equal(vectors, embed(inputs))
+        for shuffled in (embed(inputs[::-1])[::-1], np.concatenate([embed([one]) for one in inputs])):
+            assert (vectors * shuffled).sum(axis=1).min() > 0.9995
+
+
+def test_rows_tell_inputs_apart(encoder):
+    for embed, inputs in embeddings(encoder):
+        vectors = embed(inputs)
+        assert (vectors @ vectors.T - 2 * np.eye(len(inputs))).max() < 0.9999
+
+
+def test_longer_texts_have_more_tokens_and_the_longest_that_fits_is_embedded(encoder):
+    counts = [encoder.count_tokens("harp " * n) for n in range(1, 60)]
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0] > 0
+    longest = max(n for n, count in enumerate(counts, 1) if count <= encoder.max_tokens)
+    assert encoder.embed_texts(["harp " * longest]).shape == (1, encoder.dimension)

@@ -1,0 +1,177 @@
+"""Texts and pictures become the vectors that the checkpoint means, however they are batched."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from checkpoints import LINES
+from PIL import Image
+
+from mmrag_nb.errors import ModelUnavailable
+from mmrag_nb.models import clip, device
+from mmrag_nb.models.clip import ClipEncoder
+
+FAMILIES = ("clip", "siglip", "chinese_clip")
+TEXTS = [*LINES, "", "a", "A Red Apple!", "harp " * 10]
+
+
+def pictures() -> list[Image.Image]:
+    noise = np.random.default_rng(1).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    return [
+        Image.fromarray(noise),
+        Image.linear_gradient("L"),
+        Image.radial_gradient("L").resize((31, 77)).convert("P"),
+        Image.new("RGBA", (33, 32), (200, 30, 30, 255)),
+        Image.fromarray(noise).resize((40, 3)),
+        Image.new("RGB", (1, 1), "blue"),
+    ]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def encoder(request, checkpoint):
+    return ClipEncoder(str(checkpoint(request.param)), device="cpu", precision="float32", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def clip_encoder(checkpoint):
+    return ClipEncoder(str(checkpoint("clip")), device="cpu", precision="float32", batch_size=4)
+
+
+def test_texts_are_embedded_as_transformers_does(encoder, checkpoint):
+    family = encoder.space.removeprefix("clip:tiny-").replace("-", "_")
+    model = transformers.AutoModel.from_pretrained(checkpoint(family)).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint(family))
+    for text, vector in zip(TEXTS, encoder.embed_texts(TEXTS), strict=True):
+        # SigLIP was trained on texts padded to 64 tokens, and its tokenizer gives no mask.
+        padding = {"padding": "max_length", "max_length": 64} if family == "siglip" else {}
+        with torch.no_grad():
+            output = model.get_text_features(**tokenizer([text], return_tensors="pt", **padding))
+        expected = torch.nn.functional.normalize(getattr(output, "pooler_output", output), dim=-1)[0].numpy()
+        np.testing.assert_allclose(vector, expected, atol=2e-6)
+
+
+def test_pictures_are_embedded_as_transformers_does(encoder, checkpoint):
+    family = encoder.space.removeprefix("clip:tiny-").replace("-", "_")
+    model = transformers.AutoModel.from_pretrained(checkpoint(family)).eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(checkpoint(family), use_fast=False)
+    for picture, vector in zip(pictures(), encoder.embed_images(pictures()), strict=True):
+        inputs = processor(picture.convert("RGB"), return_tensors="pt", input_data_format="channels_last")
+        with torch.no_grad():
+            output = model.get_image_features(**inputs)
+        expected = torch.nn.functional.normalize(getattr(output, "pooler_output", output), dim=-1)[0].numpy()
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+def test_a_vector_does_not_depend_on_its_company(encoder):
+    together = encoder.embed_texts(TEXTS)
+    alone = np.concatenate([encoder.embed_texts([text]) for text in TEXTS])
+    np.testing.assert_allclose(together, alone, atol=2e-6)
+    np.testing.assert_array_equal(together, encoder.embed_texts(TEXTS))
+    together = encoder.embed_images(pictures())
+    alone = np.concatenate([encoder.embed_images([picture]) for picture in pictures()])
+    np.testing.assert_allclose(together, alone, atol=2e-6)
+
+
+def test_different_inputs_get_different_vectors(encoder):
+    """Else the tests of order and batching would prove nothing."""
+    for vectors in (encoder.embed_texts(LINES[:7]), encoder.embed_images(pictures())):
+        cosines = vectors @ vectors.T - 2 * np.eye(len(vectors))
+        assert cosines.max() < 0.9999
+
+
+def test_version_4s_bare_tensor_is_understood(encoder, monkeypatch):
+    texts, images = encoder.embed_texts(TEXTS), encoder.embed_images(pictures())
+    for name in ("get_text_features", "get_image_features"):
+        method = getattr(encoder._network, name)
+        monkeypatch.setattr(encoder._network, name, lambda _method=method, **inputs: _method(**inputs).pooler_output)
+    np.testing.assert_array_equal(encoder.embed_texts(TEXTS), texts)
+    np.testing.assert_array_equal(encoder.embed_images(pictures()), images)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_keeps_the_vectors(family, checkpoint):
+    exact = ClipEncoder(str(checkpoint(family)), device="cpu", precision="float32")
+    short = ClipEncoder(str(checkpoint(family)), device="cpu", precision="bfloat16")
+    assert short.description == f"tiny-{family.replace('_', '-')} (bf16, cpu)"
+    assert short.fingerprint == exact.fingerprint
+    for ours, theirs in (
+        (short.embed_texts(TEXTS), exact.embed_texts(TEXTS)),
+        (short.embed_images(pictures()), exact.embed_images(pictures())),
+    ):
+        assert not np.array_equal(ours, theirs), "bfloat16 was not used"
+        assert (ours * theirs).sum(axis=1).min() > 0.999
+
+
+def test_a_text_too_long_is_an_error_that_names_it_never_a_cut(encoder):
+    word = "喜欢 " if encoder.max_tokens == 52 else "apple "
+    fits = max(n for n in range(1, 80) if encoder.count_tokens(word * n) <= encoder.max_tokens)
+    assert encoder.embed_texts([word * fits]).shape == (1, encoder.dimension)
+    with pytest.raises(ValueError, match=rf"more than {encoder.max_tokens}: '{word.strip()}"):
+        encoder.embed_texts(["a cat", word * (fits + 1)])
+
+
+def test_the_longest_text_is_the_networks_not_the_users_guess(checkpoint):
+    lengths = [ClipEncoder(str(checkpoint(family)), device="cpu").max_tokens for family in FAMILIES]
+    assert lengths == [77, 64, 52]
+
+
+def test_tokens_are_counted_with_start_and_end_and_without_noise(clip_encoder, capfd):
+    tokenizer = clip_encoder._tokenizer
+    assert clip_encoder.count_tokens("") == 2
+    assert clip_encoder.count_tokens("harp " * 500) > 500
+    assert clip_encoder.count_tokens("the harpist") == 2 + len(tokenizer.tokenize("the harpist"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_very_long_picture_is_seen_as_the_processor_would_see_it_whole(clip_encoder):
+    """Resized whole, its 224 x 112,000 pixels would take half a gigabyte; only the middle is looked at anyway."""
+    gradient = Image.linear_gradient("L").resize((10, 2000)).convert("RGB")
+    cut = clip._without_ends(gradient)
+    assert cut.size == (10, 320)
+    whole = clip_encoder._pixels(images=[gradient], return_tensors="pt")["pixel_values"]
+    middle = clip_encoder._pixels(images=[cut], return_tensors="pt")["pixel_values"]
+    assert (whole - middle).abs().max() < 0.02
+    assert clip_encoder.embed_images([Image.new("RGB", (1, 30_000)), Image.new("RGB", (30_000, 2))]).shape == (2, 16)
+
+
+def test_nothing_gives_no_rows(clip_encoder):
+    assert clip_encoder.embed_texts([]).shape == (0, clip_encoder.dimension)
+    assert clip_encoder.embed_images([]).shape == (0, clip_encoder.dimension)
+
+
+def test_a_model_of_another_kind_is_refused(checkpoint, tmp_path):
+    bert = transformers.BertConfig(vocab_size=120, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
+    transformers.BertModel(bert).save_pretrained(tmp_path)
+    for name in ("vocab.txt", "tokenizer_config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_bytes((checkpoint("chinese_clip") / name).read_bytes())
+    with pytest.raises(ModelUnavailable, match="is of the kind 'bert', which does not bring texts and pictures"):
+        ClipEncoder(str(tmp_path), device="cpu")
+
+
+def test_wrong_vectors_on_a_device_send_the_work_to_the_cpu_and_are_mentioned(checkpoint, monkeypatch):
+    """MPS played by the CPU, with a network that errs while it is there."""
+    monkeypatch.setattr(clip, "choose", lambda *_: device.Placement("mps", "float32"))
+    moved = []
+
+    def to(self, name):
+        moved.append(name)
+        return self
+
+    features = transformers.CLIPModel.get_text_features
+
+    def erring(self, **inputs):
+        output = features(self, **inputs)
+        output.pooler_output = output.pooler_output.flip(-1) if moved[-1] == "mps" else output.pooler_output
+        return output
+
+    monkeypatch.setattr(transformers.CLIPModel, "to", to)
+    monkeypatch.setattr(transformers.CLIPModel, "get_text_features", erring)
+    encoder = ClipEncoder(str(checkpoint("clip")))
+    assert moved == ["mps", "cpu", "cpu"]
+    assert encoder.description.startswith("tiny-clip (fp32, cpu; mps gave wrong vectors (cosine ")
+    monkeypatch.setattr(transformers.CLIPModel, "get_text_features", features)
+    moved.clear()
+    assert ClipEncoder(str(checkpoint("clip"))).description == "tiny-clip (fp32, mps)"
+    assert moved == ["mps", "cpu", "mps"]

@@ -245,9 +245,10 @@ class Indexing:
 
 def as_sources(sources: Any) -> list[Source]:
     """What the Python API accepts, as sources: one or a list of paths, globs, URLs and objects."""
+    from .sources.sound import is_sound
+
     # A sound is a tuple (samples, rate), not a list of two sources.
-    sound = isinstance(sources, tuple) and len(sources) == 2 and isinstance(sources[1], (int, float))
-    single = sound or not isinstance(sources, (list, tuple))
+    single = is_sound(sources) or not isinstance(sources, (list, tuple))
     return [
         one
         if isinstance(one, Source)

@@ -55,7 +55,9 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The last part of the path or URL; never empty."""
+        """The last part of the path or URL; a Python object's whole label. Never empty."""
+        if self.uri.startswith("{{"):
+            return self.uri
         tail = self.uri.split("?", 1)[0].rstrip("/\\") if "://" in self.uri else self.uri
         return tail.replace("\\", "/").rsplit("/", 1)[-1] or self.uri
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from mmrag_nb.types import LoadedChunk, LoadedItem
 from .content import open_binary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from pydub import AudioSegment
@@ -88,7 +91,7 @@ class AudioLoader:
             )
         return LoadedItem(
             chunks=tuple(chunks),
-            notes=(f"{sound.damaged} damaged stretches left out",) if sound.damaged else (),
+            notes=tuple(_notes(sound, seconds)),
             facts={"seconds": round(seconds, 3), "rate": sound.rate, "channels": sound.channels},
             previews={"peaks": peaks(sound.pcm)},
         )
@@ -101,7 +104,14 @@ class AudioLoader:
                 return decode(handle, max_seconds=self._max_seconds)
         if isinstance(content, _segment_class()):
             return from_segment(content, max_seconds=self._max_seconds)
-        raise LoadError(f"not a sound: a {type(content).__name__}")
+        raise LoadError(f"not a sound but an object of type {type(content).__name__}")
+
+
+def _notes(sound: Sound, seconds: float) -> Iterator[str]:
+    if sound.damaged:
+        yield f"damaged: {sound.damaged} packets left out"
+    if seconds < 0.95 * sound.claimed:  # decoders skip damage in silence, too
+        yield f"{seconds:.1f} s decoded of the {sound.claimed:.1f} s that its header claims"
 
 
 def samples(segment: AudioSegment) -> Samples:
@@ -121,6 +131,7 @@ def _segment(pcm: NDArray[np.int16]) -> AudioSegment:
     return segment
 
 
+@cache
 def _segment_class() -> Any:
     with warnings.catch_warnings():  # nothing here runs the program that pydub looks for on import
         warnings.filterwarnings("ignore", "Couldn't find ffmpeg or avconv", RuntimeWarning)

@@ -101,11 +101,13 @@ class ImageLoader:
                 size = image.size
                 self._check(size)
                 shrink = max(max(size) / SIDE, 1)
-                image.draft(None, (max(int(size[0] / shrink), 1), max(int(size[1] / shrink), 1)))  # only JPEG can
+                drafted = image.draft(None, (max(int(size[0] / shrink), 1), max(int(size[1] / shrink), 1)))  # JPEG only
                 image.load()  # before all else that may: a second attempt "succeeds" on some damaged files
+                if drafted is None:
+                    size = image.size  # older Pillows turn a TIFF upright by themselves
                 return _loaded(image, size, [*notes, *_frames(image)])
         if not isinstance(content, Image.Image):
-            raise LoadError(f"not a picture: a {type(content).__name__}")
+            raise LoadError(f"not a picture but an object of type {type(content).__name__}")
         self._check(content.size)
         with _damage_told():
             content.load()

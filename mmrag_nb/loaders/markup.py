@@ -37,7 +37,7 @@ def readable_text(html: str) -> str:
         The markup cannot be read.
     """
     from bs4 import BeautifulSoup
-    from bs4.exceptions import ParserRejectedMarkup
+    from bs4.builder import ParserRejectedMarkup
 
     try:
         soup = BeautifulSoup(html, "html.parser")

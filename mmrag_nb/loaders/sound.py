@@ -38,6 +38,8 @@ class Sound:
     """Of the original."""
     damaged: int = 0
     """Packets that could not be decoded and are left out."""
+    claimed: float = 0.0
+    """Seconds by the file's header, 0 where it does not say."""
 
 
 def decode(handle: BinaryIO, *, max_seconds: float) -> Sound:
@@ -80,9 +82,10 @@ def decode(handle: BinaryIO, *, max_seconds: float) -> Sound:
             stream = container.streams.audio[0]
             pcm = _mono(frames(), max_seconds)
             rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+            claimed = (container.duration or 0) / av.time_base
     if not len(pcm):
         raise LoadError("damaged: none of it can be decoded" if damaged else "no sound in it: zero samples")
-    return Sound(pcm, rate, channels, damaged)
+    return Sound(pcm, rate, channels, damaged, claimed)
 
 
 def from_segment(segment: AudioSegment, *, max_seconds: float) -> Sound:

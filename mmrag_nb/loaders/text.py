@@ -82,6 +82,6 @@ class TextLoader:
             # Lone surrogates can be neither stored nor tokenised.
             return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), ""
         if not isinstance(content, (Path, bytes)):
-            raise LoadError(f"not text: a {type(content).__name__}")
+            raise LoadError(f"not a text but an object of type {type(content).__name__}")
         with open_binary(content, max_bytes=self._max_bytes) as handle:
             return decode(handle.read())

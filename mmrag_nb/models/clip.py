@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelUnavailable
+from mmrag_nb.errors import ModelUnavailable
+
 from . import hub
 from .device import checked, choose, computing
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from ..types import Modality, Vectors
+    from mmrag_nb.types import Modality, Vectors
 
 PREPROCESSING = "pillow-1"
 """Changes when the same picture or text would reach the network differently."""
@@ -155,7 +156,9 @@ class ClipEncoder:
             return np.concatenate([text, self._features(self._pictures([picture]), "get_image_features")])
 
 
-def _ahead(prepare: Callable[[Sequence[int]], dict[str, Any]], batches: Sequence[Sequence[int]]) -> Iterator[dict[str, Any]]:
+def _ahead(
+    prepare: Callable[[Sequence[int]], dict[str, Any]], batches: Sequence[Sequence[int]]
+) -> Iterator[dict[str, Any]]:
     """Prepare each batch while the one before it is in the network."""
     with ThreadPoolExecutor(1) as pool:
         coming = [pool.submit(prepare, batch) for batch in batches[:1]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidSetting, UnknownName
+from mmrag_nb.errors import InvalidSetting, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,9 +120,9 @@ def _has_amx() -> bool:
 def computing(placement: Placement) -> Iterator[None]:
     """Compute without gradients in ``placement``'s precision.
 
-    The weights and the residual stream stay float32 and only the matrix products are shortened (autocast): of a
-    bfloat16 model's speed this keeps nearly all, of its error a sixth (pictures) to a half (texts). The shortened weights are kept within one
-    ``with``, so put all batches into one.
+    The weights and the residual stream stay float32 and only the matrix products are shortened (autocast): this keeps
+    nearly all of a bfloat16 model's speed, and a sixth (pictures) to a half (texts) of its error. The shortened weights
+    are kept within one ``with``, so put all batches into one.
     """
     import torch
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelUnavailable
+from mmrag_nb.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,21 +64,15 @@ def load(model: str, architecture: str, *parts: str, setting: str) -> Loaded:
     ModelUnavailable
         The hub cannot be reached, or the model is not there, incomplete, pickled or of another kind; one line.
     """
-    local = Path(model).expanduser()
     ways = f'a local folder (%config MMRag.{setting} = "/path/to/folder"), or %config MMRag.preset = "offline"'
     try:
-        if local.is_dir():
-            folder, revision, identity = local, _hash(local), local.resolve().name
-        elif _HUB_ID.fullmatch(model):
-            folder, revision = _from_hub(model)
-            identity = model
-        else:
-            raise ModelUnavailable("there is no such folder")
+        folder, revision = _find(model)
         _check(folder)
         network, tools = _build(folder, architecture, parts)
     except ModelUnavailable as error:
         raise ModelUnavailable(f"cannot load {model!r}: {error}. Two ways on: {ways}") from error.__cause__
-    return Loaded(network, tools, identity, revision)
+    local = Path(model).expanduser()
+    return Loaded(network, tools, local.resolve().name if local.is_dir() else model, revision)
 
 
 @contextlib.contextmanager
@@ -125,8 +119,18 @@ def _build(folder: Path, architecture: str, parts: Iterable[str]) -> tuple[Any, 
     return network.float().eval(), tuple(tools)
 
 
+def _find(model: str) -> tuple[Path, str]:
+    """Return the folder of a model's files, and its revision."""
+    local = Path(model).expanduser()
+    if local.is_dir():
+        return local, _hash(local)
+    if _HUB_ID.fullmatch(model):
+        return _from_hub(model)
+    raise ModelUnavailable("there is no such folder")
+
+
 def _check(folder: Path) -> None:
-    """Refuse what transformers would read amiss: pickled weights, and a missing vocabulary, for which it makes one up."""
+    """Refuse what transformers would read amiss: pickled weights, or no vocabulary, in whose stead it makes one up."""
     names = sorted(path.name for path in folder.iterdir())
     if "config.json" not in names:
         raise ModelUnavailable("the folder has no config.json, so it is no checkpoint of transformers")
@@ -157,29 +161,34 @@ def _hash(folder: Path) -> str:
 
 
 def _from_hub(model: str) -> tuple[Path, str]:
-    """Return the folder of a hub model's files, and its commit."""
     import huggingface_hub
 
     api = huggingface_hub.HfApi()
     try:
-        info = api.model_info(model, timeout=TIMEOUT)
+        info: Any = api.model_info(model, timeout=TIMEOUT)
         if not _has_weights(info) and (reference := _conversion(api, model)):
             info = api.model_info(model, revision=reference, timeout=TIMEOUT)
-        names = [file.rfilename for file in info.siblings]
-        wanted = [name for name in names if _WEIGHTS.fullmatch(name) or ("/" not in name and name.endswith(_SMALL))]
-        here = [huggingface_hub.try_to_load_from_cache(model, name, revision=info.sha) for name in wanted]
-        if here and all(isinstance(path, str) for path in here):
-            return Path(here[0]).parent, info.sha
-        if not _has_weights(info):
-            pickled = [name for name in names if name.endswith(_PICKLED)]
-            raise ModelUnavailable(_pickled(pickled[0]) if pickled else "the hub has no weights of it")
-        return Path(api.snapshot_download(model, revision=info.sha, allow_patterns=wanted)), info.sha
-    except ModelUnavailable:
-        raise
+        folder = _download(api, model, info) if _has_weights(info) else None
     except Exception as error:  # which classes come depends on the hub client's version and its HTTP library
         if cached := _cached(model):
             return cached
         raise ModelUnavailable(_why(model, error)) from error
+    if folder is None:
+        pickled = [file.rfilename for file in info.siblings if file.rfilename.endswith(_PICKLED)]
+        raise ModelUnavailable(_pickled(pickled[0]) if pickled else "the hub has no weights of it")
+    return folder, info.sha
+
+
+def _download(api: Any, model: str, info: Any) -> Path:
+    """Return the folder of the commit that ``info`` tells of, without asking the hub again for what is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    names = [file.rfilename for file in info.siblings if "/" not in file.rfilename]
+    wanted = [name for name in names if _WEIGHTS.fullmatch(name) or name.endswith(_SMALL)]
+    here = [try_to_load_from_cache(model, name, revision=info.sha) for name in wanted]
+    if all(isinstance(path, str) for path in here):
+        return Path(str(here[0])).parent
+    return Path(api.snapshot_download(model, revision=info.sha, allow_patterns=wanted))
 
 
 def _has_weights(info: Any) -> bool:
@@ -191,7 +200,9 @@ def _conversion(api: Any, model: str) -> str | None:
 
     OpenAI's ViT-B/32 has had its safetensors there for years.
     """
-    for request in api.get_repo_discussions(model, author=_BOT, discussion_type="pull_request", discussion_status="open"):
+    for request in api.get_repo_discussions(
+        model, author=_BOT, discussion_type="pull_request", discussion_status="open"
+    ):
         if request.author == _BOT and "safetensors" in request.title:
             return f"refs/pr/{request.num}"
     return None

@@ -5,15 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ..errors import NotInstalled
+from mmrag_nb.errors import NotInstalled
+
+from .speech import audible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..types import Samples
-
-SHORTEST = 0.1
-"""Seconds below which there is no word."""
+    from mmrag_nb.types import Samples
 
 
 class PocketsphinxTranscriber:
@@ -50,7 +49,7 @@ class PocketsphinxTranscriber:
     def _hear(self, clip: Samples) -> str:
         import numpy as np
 
-        if len(clip) < SHORTEST * self.rate:
+        if not audible(clip, self.rate):
             return ""
         pcm = (np.clip(clip, -1.0, 1.0) * 32767).astype("<i2").tobytes()
         self._decoder.reinit_feat()  # what it learned of the last clip's channel would change this one's words

@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidSetting, UnknownName
+from mmrag_nb.errors import InvalidSetting, UnknownName
+
 from . import hub
 from .device import checked, choose, computing
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..types import Samples
+    from mmrag_nb.types import Samples
 
 PREPROCESSING = "windows-1"
 """Changes when the same sound would reach the network differently."""
@@ -28,9 +29,17 @@ SHORTEST = 0.1
 """Seconds below which there is no word, and too few frames for the features."""
 
 SILENCE = 1e-4
-"""Peak below which nothing is heard; Whisper makes up words for silence, Speech2Text divides by its deviation, 0."""
+"""Peak below which nothing is heard: three steps of 16 bits."""
 
 _TOKENS_PER_SECOND = 12  # no one speaks faster, so a network that repeats itself ends
+_MARGIN = 8  # frames beyond a clip's end that reach its last vector through Speech2Text's convolutions, rounded up
+
+
+def audible(clip: Samples, rate: int) -> bool:
+    """Tell whether ``clip`` is long and loud enough to hold a word; recognisers make up words for silence."""
+    import numpy as np
+
+    return len(clip) >= SHORTEST * rate and float(np.abs(clip).max()) > SILENCE
 
 
 class SpeechTranscriber:
@@ -116,6 +125,8 @@ class SpeechTranscriber:
         return [text.strip() for text in self._tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _inputs(self, windows: Sequence[Samples]) -> dict[str, Any]:
+        from torch.nn.functional import pad
+
         whole = hasattr(self._extractor, "chunk_length")  # Whisper sees 30 s, however short the clip
         features = self._extractor(
             list(windows),
@@ -124,16 +135,19 @@ class SpeechTranscriber:
             return_attention_mask=True,
             return_tensors="pt",
         )
+        frames, mask = features["input_features"], features["attention_mask"]
+        if not whole:
+            # Padding leaks through the convolutions into the last frames; with some behind every clip, a clip gets
+            # the same transcript alone as beside a longer one.
+            frames, mask = pad(frames, (0, 0, 0, _MARGIN)), pad(mask, (0, _MARGIN))
         # A band that never changes (upsampled telephone sound) has deviation 0, and Speech2Text divides by it.
-        features["input_features"] = features["input_features"].nan_to_num(posinf=0.0, neginf=0.0)
-        return {name: tensor.to(self._network.device) for name, tensor in features.items()}
+        frames = frames.nan_to_num(posinf=0.0, neginf=0.0)
+        return {"input_features": frames.to(self._network.device), "attention_mask": mask.to(self._network.device)}
 
     def _windows(self, clip: Samples) -> Iterator[Samples]:
-        """Cut ``clip`` into windows, leaving out what is too short or too quiet to hold a word."""
-        import numpy as np
-
-        for window in _cut(np.asarray(clip, dtype=np.float32), int(WINDOW * self.rate)):
-            if len(window) >= SHORTEST * self.rate and float(np.abs(window).max()) > SILENCE:
+        """Cut ``clip`` into windows, leaving out those that hold no word."""
+        for window in _cut(clip, int(WINDOW * self.rate)):
+            if audible(window, self.rate):
                 yield window
 
     def _probe(self, device: str) -> NDArray[np.float32]:

@@ -14,10 +14,10 @@ TEXTS = [*LINES[:7], "harpist", "A RED APPLE, on the table!", "42"]
 
 
 def _clip(family: str):
-    return lambda checkpoint: find("encoder", "clip")(str(checkpoint(family)), device="cpu")
+    return lambda folder_of: find("encoder", "clip")(str(folder_of(family)), device="cpu")
 
 
-def _words(_checkpoint):
+def _words(_folder_of):
     return find("encoder", "words")()
 
 

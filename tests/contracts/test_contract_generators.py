@@ -2,13 +2,8 @@
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "generation"))
-
 from gemini_server import GeminiServer, answer
 
 from mmrag_nb.generation.citations import cited, invalid

@@ -13,10 +13,10 @@ CLIPS = [tone(0.6, 300), tone(1.0, 500), tone(0.8, 900)]
 
 
 def _speech(family: str):
-    return lambda checkpoint: find("transcriber", "speech")(str(checkpoint(family)), device="cpu")
+    return lambda folder_of: find("transcriber", "speech")(str(folder_of(family)), device="cpu")
 
 
-def _pocketsphinx(_checkpoint):
+def _pocketsphinx(_folder_of):
     pytest.importorskip("pocketsphinx")
     return find("transcriber", "pocketsphinx")()
 
@@ -55,7 +55,12 @@ def test_each_clip_gets_its_text_whatever_its_company(transcriber):
 
 
 def test_nothing_is_heard_in_nothing(transcriber):
-    nothing = [np.zeros(0, np.float32), np.zeros(1, np.float32), np.zeros(800, np.float32), np.zeros(16_000, np.float32)]
+    nothing = [
+        np.zeros(0, np.float32),
+        np.zeros(1, np.float32),
+        np.zeros(800, np.float32),
+        np.zeros(16_000, np.float32),
+    ]
     assert transcriber.transcribe([]) == []
     assert transcriber.transcribe(nothing) == ["", "", "", ""]
 

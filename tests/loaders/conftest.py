@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -35,7 +36,7 @@ def encoded() -> Callable[..., bytes]:
         "wav": ("wav", "pcm_s16le", "s16"),
         "mp3": ("mp3", "libmp3lame", "fltp"),
         "flac": ("flac", "flac", "s16"),
-        "ogg": ("ogg", "libvorbis", "fltp"),
+        "ogg": ("ogg", "flac", "s16"),
         "opus": ("ogg", "libopus", "s16"),
         "m4a": ("ipod", "aac", "fltp"),
         "aiff": ("aiff", "pcm_s16be", "s16"),
@@ -51,8 +52,8 @@ def encoded() -> Callable[..., bytes]:
             sound = np.repeat(np.asarray(wave, np.float32)[None], channels, axis=0)
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout=layout)
             frame.sample_rate = rate
+            frame.pts, frame.time_base = 0, Fraction(1, rate)
             for part in resampler.resample(frame):
-                part.pts = None
                 file.mux(stream.encode(part))
             file.mux(stream.encode(None))
         return out.getvalue()

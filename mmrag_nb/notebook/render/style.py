@@ -148,13 +148,13 @@ _TABLE = """
 .mmrag .mm-table tr > :first-child {padding-inline-start:0}
 .mmrag .mm-table tr > :last-child {padding-inline-end:0}
 .mmrag .mm-table thead th, .mmrag .mm-kind {overflow-wrap:normal}
-.mmrag .mm-table tbody th {min-width:62px}
+.mmrag .mm-table tbody th {min-width:9.5em}
 .mmrag .mm-table bdi {font-weight:400}
 .mmrag .mm-table .mm-n {font-variant-numeric:tabular-nums;text-align:end;white-space:nowrap}
 .mmrag .mm-table .mm-rank {color:var(--mm-m);font-weight:600}
 .mmrag .mm-table .mm-score {font-weight:600}
 .mmrag .mm-table .mm-n span {display:inline-block;min-width:4.2em}
-.mmrag .mm-bar {display:inline-block;overflow:hidden;width:70px;height:7px;border-radius:4px;background:var(--mm-wash);
+.mmrag .mm-bar {display:inline-block;overflow:hidden;width:52px;height:7px;border-radius:4px;background:var(--mm-wash);
   vertical-align:1px}
 .mmrag .mm-bar i {display:block;height:100%;border-radius:4px;background:var(--mm-m)}
 .mmrag .mm-raw i {background:var(--mm-faint)}

@@ -45,8 +45,9 @@ class Drawings:
 
 def load_drawings(which: EmojiSet, names: Sequence[Emoji], cache: Path, workers: int = 2) -> Drawings:
     """Read one style from ``cache``, rasterising it there the first time (a minute or less a style)."""
-    stem = cache / "rasters" / f"{which.style}-{which.version}-{SIDE}"
-    table, raster = stem.with_suffix(".json"), stem.with_suffix(".npy")
+    wanted = hashlib.sha256(" ".join(each.code for each in names).encode()).hexdigest()[:8]
+    stem = f"{which.style}-{which.version}-{SIDE}-{wanted}"
+    table, raster = cache / "rasters" / f"{stem}.json", cache / "rasters" / f"{stem}.npy"
     if not table.is_file() or not raster.is_file():
         sources = list(drawing_sources(which, names, cache))
         with ProcessPoolExecutor(workers) as pool:

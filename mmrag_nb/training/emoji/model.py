@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -36,8 +37,6 @@ class Shape:
 
 def build_tokenizer(texts: Sequence[str], size: int, folder: Path, tokens: int) -> Any:
     """Train CLIP's kind of tokenizer (byte-level BPE, lower case) on ``texts`` and return transformers' class of it."""
-    import json
-
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
     from tokenizers.trainers import BpeTrainer
@@ -164,6 +163,27 @@ def save(model: Any, processor: Any, folder: Path) -> None:
     """Write weights (float16 safetensors), configuration, tokenizer and processor to ``folder``."""
     import copy
 
-    half = copy.deepcopy(model).half()
-    half.save_pretrained(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = processor.tokenizer.backend_tokenizer
+    backend.no_truncation()  # how the last batch was padded and cut is not the tokenizer's business
+    backend.no_padding()
+    copy.deepcopy(model).half().save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     processor.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)  # transformers 4 looks for a file of its own
+    # float16 saves space on disk only: processors without it would compute slowly, or not at all
+    _edit(folder / "config.json", lambda config: {**config, "dtype": "float32", "torch_dtype": "float32"})
+    keep = {
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "pad_token",
+        "model_max_length",
+        "tokenizer_class",
+        "processor_class",
+    }
+    _edit(folder / "tokenizer_config.json", lambda config: {key: config[key] for key in sorted(keep & config.keys())})
+
+
+def _edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    path.write_text(json.dumps(change(json.loads(path.read_text("utf-8"))), indent=2) + "\n", "utf-8")

@@ -1,0 +1,55 @@
+"""The command line: the demo finds its answers in sound, picture and text; the doctor tells no secret."""
+
+import re
+
+import pytest
+
+from mmrag_nb.cli import main
+
+
+def test_demo(tmp_path, capsys):
+    pytest.importorskip("pocketsphinx")
+    page = tmp_path / "demo.html"
+    assert main(["demo", "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    assert "0 skipped" in printed
+    for file, words in [
+        ("lighthouse_talk.mp3", "thursday at nine"),
+        ("lorenz_attractor.png", "butterfly"),
+        ("tuning_a_harp.md", "seven pedals"),
+    ]:
+        assert f"[1] {file}" in printed
+        assert words in printed
+    html = page.read_text(encoding="utf-8")
+    assert "data:audio/mpeg;base64," in html
+    assert "data:image/webp;base64," in html
+    assert not re.search(r'(?:src|href)="(?!data:|#)', html), "the page stands alone"
+
+
+def test_doctor_says_which_keys_are_set_and_never_what_they_are(capsys, monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "canary-5f3a")
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"GOOGLE_API_KEY\s+set", printed)
+    assert re.search(r"GEMINI_API_KEY\s+not set", printed)
+    assert "canary" not in printed
+    assert re.search(r"models run on (cpu|cuda|mps)\S* in \w+", printed)
+
+
+def test_a_mistake_is_one_line(capsys, monkeypatch):
+    from mmrag_nb.errors import SourceError
+    from mmrag_nb.rag import MultimodalRAG
+
+    def refuse(*args, **options):
+        raise SourceError("nothing there")
+
+    monkeypatch.setattr(MultimodalRAG, "index", refuse)
+    assert main(["demo"]) == 1
+    assert capsys.readouterr().err == "mmrag-nb: nothing there\n"
+
+
+def test_no_command_is_told(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "demo" in capsys.readouterr().err

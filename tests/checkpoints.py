@@ -50,7 +50,7 @@ def clip(folder: Path) -> Path:
     _write(folder / "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77})
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     text = {**HIDDEN, "vocab_size": len(vocabulary), "max_position_embeddings": 77, "projection_dim": 16}
-    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "initializer_factor": 5.0}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "initializer_factor": 2.0}
     text |= {"pad_token_id": tokenizer.pad_token_id}
     configuration = transformers.CLIPConfig(
         text_config=text, vision_config={**VISION, "projection_dim": 16}, projection_dim=16
@@ -87,7 +87,10 @@ def chinese_clip(folder: Path) -> Path:
         text_config=text, vision_config={**VISION, "projection_dim": 16}, projection_dim=16
     )
     model = _random(transformers.ChineseCLIPModel, configuration)
-    return _save(folder, model, tokenizer, {"image_processor_type": "ChineseCLIPImageProcessor", **PICTURE})
+    size = {"height": 32, "width": 32}
+    return _save(
+        folder, model, tokenizer, {"image_processor_type": "ChineseCLIPImageProcessor", "size": size, "crop_size": size}
+    )
 
 
 def speech2text(folder: Path) -> Path:

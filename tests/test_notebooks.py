@@ -2,17 +2,18 @@
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
-from conftest import ROOT  # noqa: E402
+FOLDER = Path(__file__).parents[1] / "notebooks"
 
 
 def executed(name, tmp_path):
-    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    notebook = nbformat.read(FOLDER / name, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)

@@ -80,6 +80,8 @@ def decode(handle: BinaryIO, *, max_seconds: float) -> Sound:
             if not container.streams.audio:
                 raise LoadError("no sound in it")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:  # older PyAVs end the process when asked to decode it
+                raise LoadError("damaged, or of an unknown codec: convert it to WAV or MP3")
             pcm = _mono(frames(), max_seconds)
             rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
             claimed = (container.duration or 0) / av.time_base

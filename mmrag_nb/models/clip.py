@@ -139,8 +139,13 @@ class ClipEncoder:
         from torch.nn.functional import normalize
 
         on_device = {name: tensor.to(self._network.device) for name, tensor in inputs.items()}
-        output = getattr(self._network, method)(**on_device)
-        features = getattr(output, "pooler_output", output)  # transformers 4 returns the tensor itself
+        if method == "get_text_features" and self._network.config.model_type == "chinese_clip":
+            # Some of transformers 4 project the output of a pooler that this network does not have.
+            first = self._network.text_model(**on_device).last_hidden_state[:, 0]
+            features = self._network.text_projection(first)
+        else:
+            output = getattr(self._network, method)(**on_device)
+            features = getattr(output, "pooler_output", output)  # transformers 4 returns the tensor itself
         vectors: Vectors = normalize(features.float(), dim=-1).cpu().numpy()
         return vectors
 

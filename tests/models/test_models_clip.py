@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,11 @@ def pictures() -> list[Image.Image]:
     ]
 
 
+def projected(output: object) -> torch.Tensor:
+    """Take the vectors out of what transformers returns, of either version."""
+    return getattr(output, "pooler_output", output)
+
+
 @pytest.fixture(scope="module", params=FAMILIES)
 def encoder(request, checkpoint):
     return ClipEncoder(str(checkpoint(request.param)), device="cpu", precision="float32", batch_size=4)
@@ -48,7 +55,7 @@ def test_texts_are_embedded_as_transformers_does(encoder, checkpoint):
         padding = {"padding": "max_length", "max_length": 64} if family == "siglip" else {}
         with torch.no_grad():
             output = model.get_text_features(**tokenizer([text], return_tensors="pt", **padding))
-        expected = torch.nn.functional.normalize(getattr(output, "pooler_output", output), dim=-1)[0].numpy()
+        expected = torch.nn.functional.normalize(projected(output), dim=-1)[0].numpy()
         np.testing.assert_allclose(vector, expected, atol=2e-6)
 
 
@@ -60,7 +67,7 @@ def test_pictures_are_embedded_as_transformers_does(encoder, checkpoint):
         inputs = processor(picture.convert("RGB"), return_tensors="pt", input_data_format="channels_last")
         with torch.no_grad():
             output = model.get_image_features(**inputs)
-        expected = torch.nn.functional.normalize(getattr(output, "pooler_output", output), dim=-1)[0].numpy()
+        expected = torch.nn.functional.normalize(projected(output), dim=-1)[0].numpy()
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
@@ -81,13 +88,15 @@ def test_different_inputs_get_different_vectors(encoder):
         assert cosines.max() < 0.9999
 
 
-def test_version_4s_bare_tensor_is_understood(encoder, monkeypatch):
+def test_version_4s_bare_tensor_and_version_5s_output_are_both_understood(encoder, monkeypatch):
     texts, images = encoder.embed_texts(TEXTS), encoder.embed_images(pictures())
-    for name in ("get_text_features", "get_image_features"):
-        method = getattr(encoder._network, name)
-        monkeypatch.setattr(encoder._network, name, lambda _method=method, **inputs: _method(**inputs).pooler_output)
-    np.testing.assert_array_equal(encoder.embed_texts(TEXTS), texts)
-    np.testing.assert_array_equal(encoder.embed_images(pictures()), images)
+    for wrap in (lambda tensor: tensor, lambda tensor: SimpleNamespace(pooler_output=tensor)):
+        with monkeypatch.context() as patch:
+            for name in ("get_text_features", "get_image_features"):
+                method = getattr(encoder._network, name)
+                patch.setattr(encoder._network, name, lambda _f=method, _w=wrap, **inputs: _w(projected(_f(**inputs))))
+            np.testing.assert_array_equal(encoder.embed_texts(TEXTS), texts)
+            np.testing.assert_array_equal(encoder.embed_images(pictures()), images)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -162,9 +171,8 @@ def test_wrong_vectors_on_a_device_send_the_work_to_the_cpu_and_are_mentioned(ch
     features = transformers.CLIPModel.get_text_features
 
     def erring(self, **inputs):
-        output = features(self, **inputs)
-        output.pooler_output = output.pooler_output.flip(-1) if moved[-1] == "mps" else output.pooler_output
-        return output
+        vectors = projected(features(self, **inputs))
+        return vectors.flip(-1) if moved[-1] == "mps" else vectors
 
     monkeypatch.setattr(transformers.CLIPModel, "to", to)
     monkeypatch.setattr(transformers.CLIPModel, "get_text_features", erring)

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
+import huggingface_hub
 import pytest
 import torch
 import transformers
@@ -200,7 +202,8 @@ def test_a_hub_out_of_reach_is_told_in_one_line_within_seconds(tmp_path):
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(huggingface_hub, "HfApi", partial(huggingface_hub.HfApi, endpoint=endpoint))
         monkeypatch.setattr(hub, "TIMEOUT", 0.5)
         start = time.monotonic()
         assert "the model hub cannot be reached" in refusal("lab/tiny")

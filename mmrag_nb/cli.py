@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--html", type=Path, default=Path("mmrag-demo.html"), metavar="FILE", help="page to write")
     commands.add_parser("doctor", help="say what is installed, which device serves, which keys are set")
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a redirected console may know no sparkline
     try:
         return _demo(options.html) if options.command == "demo" else _doctor()
     except MMRagError as error:
@@ -36,6 +39,8 @@ def _demo(page: Path) -> int:
     from .assets.demo.media import demo_sources, questions
     from .rag import MultimodalRAG
 
+    if not page.parent.is_dir():
+        raise MMRagError(f"there is no folder {page.parent} to write {page.name} to")
     start = time.perf_counter()
     rag = MultimodalRAG(preset="offline")
     print("Indexing the demo media, offline (preset 'offline', no network, no key) ...")

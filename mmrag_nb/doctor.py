@@ -30,7 +30,6 @@ _OPTIONAL = {
     "pandas": ("pandas", "tables of results"),
     "jupyterlab": ("lab", "notebooks in the browser"),
 }
-_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
 def examine() -> Iterator[str]:
@@ -49,8 +48,12 @@ def examine() -> Iterator[str]:
 
         placement = choose()
         yield f"  models run on {placement.device} in {placement.dtype}: {placement.reason}"
-    for key in _KEYS:
+    from .generation.keys import NAMES, find_key
+
+    for key in NAMES:
         yield f"  {key:22} {'set' if os.environ.get(key) else 'not set'}"
+    found = find_key()
+    yield f"  {'key in use':22} {f'the one in {found.origin}' if found else 'none: answers are quoted, not written'}"
     yield f"  {'offline preset':22} {'ready' if _version('pocketsphinx') else 'ready, but deaf without pocketsphinx'}"
 
 

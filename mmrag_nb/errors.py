@@ -73,6 +73,10 @@ class EmptyIndex(MMRagError):
     """A question before anything was indexed."""
 
 
+class MissingVectors(MMRagError):
+    """A question to an index that other models filled."""
+
+
 class GenerationError(MMRagError):
     """The generator failed; ``answer`` holds the question and the retrieved hits all the same."""
 

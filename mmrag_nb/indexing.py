@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .catalog.catalog import Entry
+from .catalog.entries import Entry
 from .errors import MMRagError
-from .parts import library_versions
+from .parts import library_versions, truncated
 from .registry import modality_of
 from .results import IndexReport, Skipped
+from .settings import MODELS
 from .types import Chunk, Item, LoadedChunk, LoadedItem, Source
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class _Work:
     recipe: str
     version: str
     """Of the loader, which decides what the pixels are."""
+    transcripts: list[str]
+    """Of an earlier run by the same loader and transcriber; empty where there was none."""
 
 
 class Indexing:
@@ -120,9 +123,12 @@ class Indexing:
         with self.tally.clock("commit"):
             if entries:
                 self._catalog.add(entries, vectors)
+        new = {key for by_key in vectors.values() for key in by_key}
         for work, entry in zip(works, entries, strict=True):
+            fresh = any(key in new for views in entry.views for _, key in views)
             self.tally.items[work.item.modality] += 1
-            self.tally.embedded += 1
+            self.tally.embedded += fresh
+            self.tally.reused += not fresh
             self.tally.chunks += len(entry.chunks)
         self._progress("indexed", self.tally.items.total(), None)
 
@@ -132,7 +138,6 @@ class Indexing:
         for way in ways:
             encoder = way.encoder
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
-            self.tally.models[encoder.description] = None
         return ways
 
     # -- load ------------------------------------------------------------------------------------------------------
@@ -140,22 +145,21 @@ class Indexing:
     def _load(self, resolved: Resolved, ways: Sequence[Way]) -> _Work | None:
         """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
         item, tally = resolved.item, self.tally
-        loader = self._parts.loader(item.modality, ways[-1].encoder)
-        recipe = "+".join(
-            [
-                loader.version,
-                *([f"speech={self._settings.chosen('speech')}"] if item.modality == "audio" else []),
-                *(f"{way.modality}{'-names' * _by_name(ways)}" for way in ways),
-            ]
-        )
+        reader, names = ways[-1].encoder, _by_name(ways)
+        loader = self._parts.loader(item.modality, reader)
+        by = reader.space if item.modality == "text" else self._settings.chosen("speech")
+        made = f"{loader.version} by {by}" if item.modality in {"text", "audio"} else loader.version
+        recipe = f"{made}; {', '.join(way.modality for way in ways)}{' and names' * names}"
         known = self._catalog.find(item.id)
         if (
             known is not None
-            and (known[1], dict(known[0].metadata)) == (recipe, dict(item.metadata))
+            and known[1] == recipe
+            and known[0].metadata.get("caption") == item.metadata.get("caption")
+            and not (names and item.modality == "image" and known[0].words != item.words)
             and not any(self._catalog.lacks(item.id, way.encoder.space, way.modality) for way in ways)
         ):
-            if known[0].uri != item.uri:
-                self._catalog.set_uri(item.id, item.uri)
+            if known[0] != item:  # moved, or more is said of it
+                self._catalog.update(item)
             tally.items[item.modality] += 1
             tally.reused += 1
             return None
@@ -166,13 +170,27 @@ class Indexing:
             tally.skipped.append(Skipped(item.uri, str(error)))
             return None
         tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
-        return _Work(item, _captioned(loaded, item), recipe, loader.version)
+        heard = known is not None and item.modality == "audio" and known[1].split("; ")[0] == made
+        return _Work(
+            item, _captioned(loaded, item), recipe, loader.version, self._catalog.texts(item.id) if heard else []
+        )
 
     # -- transcribe ------------------------------------------------------------------------------------------------
 
     def _transcribe(self, works: list[_Work]) -> list[_Work]:
         """Fill the texts of utterances; items that no transcriber can be had for are skipped, saying why."""
-        heard = [work for work in works if any(chunk.audio is not None for chunk in work.loaded.chunks)]
+        for work in works:
+            if work.transcripts:
+                spoken = tuple(
+                    replace(chunk, text=text) if chunk.audio is not None else chunk
+                    for chunk, text in zip(work.loaded.chunks, work.transcripts, strict=False)
+                )
+                work.loaded = replace(work.loaded, chunks=spoken + work.loaded.chunks[len(spoken) :])
+        heard = [
+            work
+            for work in works
+            if not work.transcripts and any(chunk.audio is not None for chunk in work.loaded.chunks)
+        ]
         if not heard:
             return works
         from .loaders.audio import samples
@@ -191,7 +209,7 @@ class Indexing:
             clips = [chunk.audio for chunk in work.loaded.chunks if chunk.audio is not None]
             self._progress(f"transcribing {work.item.name}", 0, len(clips))
             with self.tally.clock("transcribe"):
-                texts = iter(transcriber.transcribe([samples(clip) for clip in clips]))
+                texts = iter(transcriber.transcribe([samples(clip.set_frame_rate(transcriber.rate)) for clip in clips]))
             chunks = tuple(
                 chunk if chunk.audio is None else replace(chunk, text=next(texts)) for chunk in work.loaded.chunks
             )
@@ -209,6 +227,7 @@ class Indexing:
         """Vectors by space and key of all views that have none yet; equal content is embedded once."""
         pixels: dict[str, Any] = {}
         texts: dict[str, str] = {}
+        owners: dict[str, str] = {}
         for work, entry in zip(works, entries, strict=True):
             for loaded, chunk, views in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
                 for modality, key in views:
@@ -216,17 +235,27 @@ class Indexing:
                         pixels[key] = loaded.pixels
                     else:
                         texts[key] = _text_view(chunk, work.item, names=_by_name(ways))
+                        owners[key] = work.item.name
         vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
         for way in ways:
-            content: Mapping[str, Any] = pixels if way.modality == "image" else texts
+            content: Mapping[str, object] = pixels if way.modality == "image" else texts
             keys = self._catalog.missing(way.encoder.space, list(content))
             if not keys:
                 continue
             self._progress(f"embedding {len(keys)} {way.modality}s", self.tally.items.total(), None)
+            encoder = way.encoder
+            self.tally.models[encoder.description] = None
             with self.tally.clock("embed"):
-                encoder = way.encoder
-                embed: Any = encoder.embed_images if way.modality == "image" else encoder.embed_texts
-                rows = embed([content[key] for key in keys])
+                if way.modality == "image":
+                    rows = encoder.embed_images([pixels[key] for key in keys])
+                else:
+                    fitting = {key: truncated(texts[key], encoder) for key in keys}
+                    rows = encoder.embed_texts(list(fitting.values()))
+                    self.tally.notes += [
+                        (owners[key], f"{encoder.space} sees {len(seen):,} of a text's {len(texts[key]):,} characters")
+                        for key, seen in fitting.items()
+                        if len(seen) < len(texts[key])
+                    ]
             vectors.setdefault(way.encoder.space, {}).update(zip(keys, rows, strict=True))
         return vectors
 
@@ -241,20 +270,6 @@ class Indexing:
             previews |= {(ordinal, kind): shown for kind, shown in part.previews.items()}
         views = [list(_views(chunk, part, work, ways)) for chunk, part in zip(chunks, loaded.chunks, strict=True)]
         return Entry(item, chunks, views, work.recipe, dict(loaded.facts), previews)
-
-
-def as_sources(sources: Any) -> list[Source]:
-    """What the Python API accepts, as sources: one or a list of paths, globs, URLs and objects."""
-    from .sources.sound import is_sound
-
-    # A sound is a tuple (samples, rate), not a list of two sources.
-    single = is_sound(sources) or not isinstance(sources, (list, tuple))
-    return [
-        one
-        if isinstance(one, Source)
-        else Source(one, label="" if isinstance(one, str) else f"{{{{{type(one).__name__}}}}}")
-        for one in ([sources] if single else sources)
-    ]
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -300,5 +315,5 @@ def _key(*content: str) -> str:
 
 
 def model_specs(settings: Settings) -> Mapping[str, str]:
-    """The choices that an index must be opened with again."""
-    return {name: settings.chosen(name) for name in ("clip", "text", "speech")}
+    """The choices that an index is opened with again."""
+    return {"preset": settings.preset, **{name: getattr(settings, name) for name in MODELS}}

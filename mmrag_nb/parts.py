@@ -1,4 +1,4 @@
-"""The models and stores behind one index, each made on first use and kept while the settings that chose it stand."""
+"""The models and stores behind one index, each made on first use and kept until the settings choose another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import registry
+from .errors import InvalidSetting
 from .retrieval.calibration import fit
 from .retrieval.search import Channel
 from .settings import NONE, model_entry
@@ -27,27 +28,39 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._made: dict[tuple[str, ...], Any] = {}
-        self._channels: dict[tuple[str, Modality], tuple[int, Channel | None]] = {}
+        self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
+        self._loaders: dict[tuple[str, str], Loader] = {}
+        self._channels: dict[tuple[str, Modality], tuple[object, Channel | None]] = {}
 
     def _model(self, model: str, progress: Progress | None) -> Any:
         choice = self._settings.chosen(model)
         if choice == NONE:
             return None
         kind, name, argument = model_entry(model, choice)
-        key = (kind, name, argument, self._settings.device, self._settings.precision, str(self._settings.timeout))
-        if key not in self._made:
+        options = registry.entry(kind, name).options
+        key = (name, argument, *(str(getattr(self._settings, option)) for option in options))
+        if self._models.get(model, ((),))[0] != key:
             if progress is not None:
                 progress(f"loading {argument or name}", 0, None)
-            self._made[key] = registry.create(kind, name, argument, self._settings)
-        return self._made[key]
+            self._models.pop(model, None)  # two big models need not be in memory at once
+            self._models[model] = (key, registry.create(kind, name, argument, self._settings))
+        return self._models[model][1]
 
     def ways(self, progress: Progress | None = None) -> list[Way]:
-        """How the strategy embeds and finds chunks."""
+        """How the strategy embeds and finds chunks.
+
+        Raises
+        ------
+        InvalidSetting
+            The settings go without any encoder.
+        """
         strategy = registry.find("strategy", self._settings.strategy)
         image: Encoder | None = self._model("clip", progress)
         text: Encoder | None = self._model("text", progress)
-        return list(strategy(image, text))
+        found: list[Way] = strategy(image, text)
+        if not found:
+            raise InvalidSetting(f"clip and text are both {NONE!r}, so nothing can be embedded: set text to 'words'")
+        return found
 
     def transcriber(self, progress: Progress | None = None) -> Transcriber | None:
         """Who turns speech into text; ``None`` where the settings go without."""
@@ -70,17 +83,17 @@ class Parts:
 
     def loader(self, modality: Modality, reader: Encoder) -> Loader:
         """Make the loader for items of ``modality``; texts are cut to fit ``reader``."""
-        key = ("loader", modality, reader.space)
-        if key not in self._made:
+        key = (modality, reader.space if modality == "text" else "")
+        if key not in self._loaders:
             loader = registry.find("loader", modality)
-            self._made[key] = loader(reader.max_tokens, reader.count_tokens) if modality == "text" else loader()
-        return self._made[key]  # type: ignore[no-any-return]
+            self._loaders[key] = loader(reader.max_tokens, reader.count_tokens) if modality == "text" else loader()
+        return self._loaders[key]
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
         """The vectors of ``way`` with their store and calibration, fresh; ``None`` where there are none."""
         key = (way.encoder.space, way.modality)
         known = self._channels.get(key)
-        if known is None or known[0] != catalog.generation:
+        if known is None or known[0] != (self._settings.store, catalog.generation):
             background = self._background(catalog, way.encoder)
             ids, vectors = catalog.matrix(*key)
             channel = None
@@ -88,7 +101,7 @@ class Parts:
                 store = registry.create("store", self._settings.store, "", self._settings)
                 store.fit(ids, vectors)
                 channel = Channel(*key, ids, vectors, store, fit(background, vectors))
-            known = self._channels[key] = (catalog.generation, channel)
+            known = self._channels[key] = ((self._settings.store, catalog.generation), channel)
         return known[1]
 
     @staticmethod
@@ -97,9 +110,23 @@ class Parts:
         if kept is None:
             from .assets.background import queries
 
-            kept = encoder.embed_texts(queries())
+            kept = encoder.embed_texts([truncated(query, encoder) for query in queries()])
             catalog.set_background(encoder.space, kept)
         return kept
+
+
+def truncated(text: str, encoder: Encoder) -> str:
+    """As much of the beginning of ``text`` as ``encoder`` takes: all of it, or up to the last blank that fits."""
+    if encoder.count_tokens(text) <= encoder.max_tokens:
+        return text
+    # A token has seldom more than 16 characters; what lies far beyond need not be counted again and again.
+    low, high = 1, min(len(text), 16 * encoder.max_tokens)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = encoder.count_tokens(text[:middle]) <= encoder.max_tokens
+        low, high = (middle, high) if fits else (low, middle - 1)
+    head = text[:low]
+    return head if text[low : low + 1].isspace() or not head.strip().count(" ") else head.rsplit(None, 1)[0]
 
 
 def short_name(model: str) -> str:

@@ -8,26 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
 from .catalog.words import terms as split_terms
-from .errors import EmptyIndex, GenerationError, IndexFileError
+from .errors import EmptyIndex, GenerationError, IndexFileError, InvalidSetting, MissingVectors, MMRagError
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
-from .indexing import Indexing, as_sources, model_specs
-from .parts import Parts, library_versions, short_name
+from .indexing import Indexing, model_specs
+from .parts import Parts, library_versions, short_name, truncated
 from .results import Answer, Hit, Hits, IndexReport, Status
 from .retrieval import lexical
 from .retrieval.gap import gap_line
 from .retrieval.search import rank
-from .settings import NONE, Settings
+from .settings import MODELS, MOST_HITS, NONE, Settings
+from .sources.given import as_sources
 from .types import Evidence, Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping, Sequence
+
+    from typing_extensions import Self
 
     from .protocols import Encoder, Progress
+    from .retrieval.search import Channel
+    from .retrieval.shared import Way
     from .types import Preview, Vectors
 
 _SHOWN = ("thumbnail", "peaks", "clip")
 _SENT = ("proxy", "clip")
+_MOST_WORDS = 100
+"""Words of a question that the lexical channel looks up; a longer one is a text, which its vector stands for."""
 
 
 class MultimodalRAG:
@@ -36,7 +43,7 @@ class MultimodalRAG:
     Parameters
     ----------
     settings
-        The choices; made of the keywords where absent.
+        The choices, instead of single ones by keyword.
     path
         The file to keep the index in, created where absent; ``None`` keeps it in memory until :meth:`save`.
     **choices
@@ -60,8 +67,10 @@ class MultimodalRAG:
     """
 
     def __init__(self, *, settings: Settings | None = None, path: str | Path | None = None, **choices: Any) -> None:
+        if settings is not None and choices:
+            raise InvalidSetting(f"give settings= or single choices such as {next(iter(choices))}=, not both")
         self.settings = settings or Settings(**choices)
-        self._catalog = Catalog(Path(path) if path is not None else None)
+        self._catalog = Catalog(Path(path).expanduser() if path is not None else None)
         self._parts = Parts(self.settings)
         self.report: IndexReport | None = None
         """What the last :meth:`index` did, also when it was interrupted."""
@@ -111,7 +120,7 @@ class MultimodalRAG:
         question
             What is asked or looked for.
         k
-            How many; the setting's where absent.
+            How many, 1 to 100; the setting's where absent.
         raw
             Rank by raw cosine alone; the setting's where absent.
 
@@ -119,10 +128,18 @@ class MultimodalRAG:
         ------
         EmptyIndex
             Nothing has been indexed.
+        MissingVectors
+            What is indexed was embedded by other models than the settings choose now.
+        IndexMismatch
+            A model of the same name made other vectors.
         """
+        if not question.strip():
+            raise MMRagError("nothing was asked")
         settings = self.settings
         k = settings.k if k is None else k
         raw = settings.raw if raw is None else raw
+        if not 1 <= k <= MOST_HITS:
+            raise InvalidSetting(f"k is {k}: 1 to {MOST_HITS} hits can be asked for")
         total = self._catalog.chunk_count()
         if not total:
             raise EmptyIndex("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
@@ -131,16 +148,17 @@ class MultimodalRAG:
         for encoder in {way.encoder.space: way.encoder for way in ways}.values():
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
         channels = [channel for way in ways if (channel := self._parts.channel(self._catalog, way)) is not None]
+        remarks = self._unreached(channels, ways)
         queries, cut = _embed({way.encoder.space: way.encoder for way in ways}, question)
         embedded = time.perf_counter()
 
-        words = lexical.content_terms(split_terms(question))
+        words = lexical.content_terms(split_terms(question))[:_MOST_WORDS]
         bm25 = {} if raw else self._catalog.bm25(words, max(50, 5 * k))
         shares = lexical.relative(bm25, [self._catalog.document_frequency(word) for word in words], total)
-        scored = rank(
+        scored, picture = rank(
             channels, queries, k=k, bm25=bm25, lexical=shares, lexical_weight=settings.lexical_weight, raw=raw
         )
-        records = self._catalog.records([one.chunk for one in scored])
+        records = self._catalog.records([one.chunk for one in (*scored, *([picture] if picture else []))])
         hits = tuple(
             Hit(
                 rank=place,
@@ -167,8 +185,33 @@ class MultimodalRAG:
             *dict.fromkeys(way.encoder.description for way in ways),
             *([short_name(speech)] if speech != NONE and any(hit.chunk.modality == "audio" for hit in hits) else []),
             *(cut or ["nothing truncated"]),
+            *remarks,
         )
-        return Hits(hits, question, facts, timings, gap_line(hits, total=total, raw=raw))
+        gap = ""
+        if picture is not None and any(channel.modality != "image" for channel in channels):
+            place = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
+            gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
+        return Hits(hits, question, facts, timings, gap)
+
+    def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way]) -> list[str]:
+        """What of the index the models in force cannot find, for it was embedded by others.
+
+        Raises
+        ------
+        MissingVectors
+            That is all of it.
+        """
+        spaces = " and ".join(dict.fromkeys(way.encoder.space for way in ways))
+        embeddable = self._catalog.embeddable()
+        reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
+        if embeddable and not reached:
+            made = ", ".join(space for space, n in self._catalog.spaces().items() if n)
+            raise MissingVectors(
+                f"the index has vectors in {made}, none in {spaces}: index the sources again, or choose the models it "
+                "was made with"
+            )
+        missing = embeddable - reached
+        return [f"{missing:,} of {embeddable:,} chunks have no vector in {spaces}: index them again"] if missing else []
 
     # -- ask -------------------------------------------------------------------------------------------------------
 
@@ -225,9 +268,10 @@ class MultimodalRAG:
         IndexFileError
             The file cannot be written; the index is as it was.
         """
+        path = Path(path).expanduser()
         self._catalog.set_meta(**model_specs(self.settings))
-        self._catalog.save(Path(path))
-        return Path(path)
+        self._catalog.save(path)
+        return path
 
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> MultimodalRAG:
@@ -237,18 +281,22 @@ class MultimodalRAG:
         ------
         IndexFileError
             The file is absent, or no index.
-        IndexMismatch
-            On first use, where ``choices`` name a model that makes other vectors for the same space.
+        IndexMismatch, MissingVectors
+            On first use, where ``choices`` name models that make other vectors.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         if not path.is_file():
             raise IndexFileError(f"there is no index at {path}: MultimodalRAG(path=...) makes a new one")
         rag = cls(path=path, **choices)
-        if "preset" not in choices:
-            for name, model in rag._catalog.meta().items():
-                if name in model_specs(rag.settings) and name not in choices:
-                    rag.settings.set_trait(name, model)
+        if not {"preset", "settings"} & set(choices):
+            rag.use_models_of_index(but=choices)
         return rag
+
+    def use_models_of_index(self, but: Container[str] = ()) -> None:
+        """Set the settings, except those named in ``but``, to what the index was made with."""
+        for name, model in self._catalog.meta().items():
+            if name in {"preset", *MODELS} and name not in but:
+                setattr(self.settings, name, model)
 
     # -- what is in it ---------------------------------------------------------------------------------------------
 
@@ -260,7 +308,7 @@ class MultimodalRAG:
     def status(self) -> Status:
         """Where the index is, what is in it, which models are chosen."""
         settings = self.settings
-        chosen = {name: settings.chosen(name) for name in ("clip", "text", "speech", "generator")}
+        chosen = {name: settings.chosen(name) for name in MODELS}
         return Status(
             path=str(self.path or "in memory, until saved"),
             items=self._catalog.counts(),
@@ -273,6 +321,12 @@ class MultimodalRAG:
         """Close the index's file."""
         self._catalog.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         items = ", ".join(f"{n} {modality}" for modality, n in self._catalog.counts().items())
         return f"<MultimodalRAG {items or 'empty'}; {self.path or 'in memory'}>"
@@ -283,23 +337,20 @@ def _embed(encoders: Mapping[str, Encoder], question: str) -> tuple[dict[str, Ve
     queries: dict[str, Vectors] = {}
     cut = []
     for space, encoder in encoders.items():
-        words = question.split()
-        whole = len(words)
-        while len(words) > 1 and encoder.count_tokens(" ".join(words)) > encoder.max_tokens:
-            words.pop()
-        if len(words) < whole:
-            cut.append(f"question cut to its first {len(words)} of {whole} words for {space}")
-        queries[space] = encoder.embed_texts([question if len(words) == whole else " ".join(words)])[0]
+        seen = truncated(question, encoder)
+        if len(seen) < len(question):
+            cut.append(f"question cut to its first {len(seen):,} of {len(question):,} characters for {space}")
+        queries[space] = encoder.embed_texts([seen])[0]
     return queries, cut
 
 
 def _place(hit: Hit) -> str:
     chunk = hit.chunk
     if chunk.start is not None and chunk.end is not None:
-        return f", {chunk.start:.1f}–{chunk.end:.1f} s"
+        return f", {chunk.start:.1f}-{chunk.end:.1f} s"
     if chunk.page is not None:
         return f", page {chunk.page}"
-    return f", passage {chunk.ordinal + 1}" if chunk.modality == "text" else ""
+    return f", passage {chunk.ordinal + 1}" if hit.item.modality == "text" else ""
 
 
 def _ordered(media: Mapping[str, Preview]) -> tuple[Preview, ...]:

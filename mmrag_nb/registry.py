@@ -25,6 +25,8 @@ class Entry:
     extra: str = ""
     options: tuple[str, ...] = ()
     """Settings that it takes as keyword arguments."""
+    takes_model: bool = False
+    """Whether ``name:model`` makes sense."""
 
 
 _NEURAL = ("device", "precision")
@@ -34,13 +36,13 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
     ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader"),
     ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader"),
     ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader"),
-    ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL),
+    ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL, takes_model=True),
     ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
-    ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL),
+    ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL, takes_model=True),
     ("transcriber", "pocketsphinx"): Entry("mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline"),
     ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
     ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),
-    ("generator", "gemini"): Entry("mmrag_nb.generation.gemini:generator", "gemini", ("timeout",)),
+    ("generator", "gemini"): Entry("mmrag_nb.generation.gemini:generator", "gemini", ("timeout",), takes_model=True),
     ("generator", "extractive"): Entry("mmrag_nb.generation.extractive:ExtractiveGenerator"),
 }
 
@@ -60,23 +62,34 @@ def find(kind: str, name: str) -> Any:
     NotInstalled
         It needs a library that is absent; the message names the extra.
     """
-    entry = _ENTRIES.get((kind, name))
-    if entry is None:
-        raise UnknownName(kind, name, names(kind))
-    module, attribute = entry.path.split(":")
+    found = entry(kind, name)
+    module, attribute = found.path.split(":")
     try:
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         # Only a library of the extra may be absent; one of our own modules missing is our mistake.
-        if entry.extra and not str(error.name).startswith("mmrag_nb"):
-            raise NotInstalled(str(error.name), extra=entry.extra) from error
+        if found.extra and not str(error.name).startswith("mmrag_nb"):
+            raise NotInstalled(str(error.name), extra=found.extra) from error
         raise
 
 
-def create(kind: str, name: str, argument: str, settings: Any) -> Any:
-    """Make what ``name`` stands for, with a model id where there is one and the settings that it takes."""
-    options = {option: getattr(settings, option) for option in _ENTRIES[kind, name].options}
-    return find(kind, name)(*[argument] * bool(argument), **options)
+def entry(kind: str, name: str) -> Entry:
+    """The entry of ``name``.
+
+    Raises
+    ------
+    UnknownName
+        There is none.
+    """
+    if (kind, name) not in _ENTRIES:
+        raise UnknownName(kind, name, names(kind))
+    return _ENTRIES[kind, name]
+
+
+def create(kind: str, name: str, model: str, settings: Any) -> Any:
+    """Make what ``name`` stands for, with a model where one is named and the settings that it takes."""
+    options = {option: getattr(settings, option) for option in entry(kind, name).options}
+    return find(kind, name)(*[model] * bool(model), **options)
 
 
 def split(kind: str, choice: str, default: str) -> tuple[str, str]:

@@ -22,6 +22,9 @@ class Shown:
     _renderer: ClassVar[str]
     """A module with ``html(result) -> str`` and ``text(result) -> str``."""
 
+    _columns: ClassVar[list[str] | None] = None
+    """Of the table, where it may be empty."""
+
     def _repr_html_(self) -> str:
         return str(import_module(self._renderer).html(self))
 
@@ -43,7 +46,7 @@ class Shown:
             import pandas as pd
         except ModuleNotFoundError as error:
             raise NotInstalled("pandas", extra="pandas") from error
-        return pd.DataFrame(self._rows())
+        return pd.DataFrame(self._rows(), columns=self._columns)
 
 
 @dataclass(frozen=True, repr=False)
@@ -186,8 +189,10 @@ class IndexReport(Shown):
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: ``resolve``, ``load``, ``transcribe``, ``embed``, ``commit``."""
     interrupted: bool = False
+    """Whether it ended before all sources were through; what is counted here is in the index."""
 
     _renderer: ClassVar[str] = "mmrag_nb.notebook.render.report"
+    _columns: ClassVar[list[str] | None] = ["source", "outcome", "detail"]
 
     def _rows(self) -> list[dict[str, Any]]:
         skipped = [{"source": s.source, "outcome": "skipped", "detail": s.reason} for s in self.skipped]

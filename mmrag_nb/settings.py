@@ -7,7 +7,10 @@ from typing import Any
 from traitlets import Bool, Float, HasTraits, Integer, TraitError, Unicode, validate
 
 from .errors import InvalidSetting, UnknownName
-from .registry import names, split
+from .registry import entry, names, split
+
+MOST_HITS = 100
+"""Hits that can be asked for at once."""
 
 NONE = "none"
 """A model setting's value for: go without."""
@@ -21,6 +24,9 @@ PRESETS: dict[str, dict[str, str]] = {
     },
     "offline": {"clip": NONE, "text": "words", "speech": "pocketsphinx", "generator": "extractive"},
 }
+
+MODELS = ("clip", "text", "speech", "generator")
+"""The settings that name a model; left empty, the preset's holds."""
 
 _KINDS = {"clip": "encoder", "text": "encoder", "speech": "transcriber", "generator": "generator"}
 _DEFAULT_NAMES = {"clip": "clip", "text": "clip", "speech": "speech"}
@@ -44,7 +50,7 @@ class Settings(HasTraits):
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
     device = Unicode("auto", help="Where models run: auto, cpu, cuda, mps.").tag(config=True)
     precision = Unicode("auto", help="Models' arithmetic: auto, float32, bfloat16, float16.").tag(config=True)
-    k = Integer(5, min=1, max=100, help="Hits to retrieve.").tag(config=True)
+    k = Integer(5, min=1, max=MOST_HITS, help="Hits to retrieve.").tag(config=True)
     raw = Bool(
         default_value=False, help="Rank by raw cosines, uncalibrated and without words, as naive systems do."
     ).tag(config=True)
@@ -69,6 +75,13 @@ class Settings(HasTraits):
         """What to use as ``clip``, ``text``, ``speech`` or ``generator``: the user's choice, else the preset's."""
         return str(getattr(self, model)) or PRESETS[self.preset][model]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except TraitError as error:
+            # Both: IPython reports what its Configurables raise, and a script may catch ours.
+            raise InvalidSetting(str(error)) from error
+
     def own(self, model: str) -> bool:
         """Whether the user chose ``model``, rather than the preset."""
         return bool(getattr(self, model))
@@ -77,16 +90,19 @@ class Settings(HasTraits):
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
         known = {"preset": PRESETS, "device": _DEVICES, "precision": _PRECISIONS}.get(name) or names(name)
-        # cuda:1 is a device, too
-        if value.split(":", maxsplit=1)[0] not in known:
+        bare = value.split(":", maxsplit=1)[0] if name == "device" else value  # cuda:1 is a device, too
+        if bare not in known:
             raise TraitError(str(UnknownName(name, value, known)))
         return value
 
     @validate("generator")
     def _known_generator(self, proposal: dict[str, Any]) -> str:
         value = str(proposal["value"])
-        if value and value.split(":", maxsplit=1)[0] not in names("generator"):
+        name, _, model = value.partition(":")
+        if value and name not in names("generator"):
             raise TraitError(str(UnknownName("generator", value, names("generator"))))
+        if model and not entry("generator", name).takes_model:
+            raise TraitError(f"generator {name!r} takes no model: set it to {name!r} alone, not {value!r}")
         return value
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mmrag_nb import MultimodalRAG
-from mmrag_nb.errors import EmptyIndex, IndexFileError, IndexMismatch, InvalidSetting, UnknownName
+from mmrag_nb.errors import EmptyIndex, IndexFileError, IndexMismatch, InvalidSetting, MissingVectors, UnknownName
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
 FERRY = "The ferry to the island leaves at noon from the northern quay."
@@ -117,8 +117,8 @@ def test_opening_what_is_not_there_or_was_made_by_another_model(rag, folder, tmp
 
     with sqlite3.connect(path) as db:
         db.execute("UPDATE spaces SET fingerprint = json_set(fingerprint, '$.revision', '0')")
-    with MultimodalRAG.open(path)._catalog._lock, pytest.raises(IndexMismatch, match="index has revision=0"):
-        MultimodalRAG.open(path).search("harp")
+    with MultimodalRAG.open(path) as opened, pytest.raises(IndexMismatch, match="index has revision=0"):
+        opened.search("harp")
 
 
 def test_a_question_before_anything_is_indexed(rag):
@@ -200,3 +200,92 @@ def test_tables(rag, folder):
     assert table["rank"].tolist() == [1, 2, 3]
     assert table["cited"].tolist()[0]
     assert table["score"].tolist() == [hit.score for hit in answer.hits]
+
+
+def test_an_index_of_other_models_says_so_rather_than_finding_nothing(rag):
+    rag.index([{"text": HARP}])
+    rag._catalog._db.execute("UPDATE vectors SET space = 'clip:another'")
+    rag._catalog._db.execute("INSERT INTO spaces VALUES ('clip:another', 8, '{}', '{}', NULL)")
+    rag._catalog._changes += 1
+    with pytest.raises(MissingVectors, match="index has vectors in clip:another, none in words:"):
+        rag.search("harp")
+
+
+def test_two_on_one_file_see_each_others_work(tmp_path):
+    path = tmp_path / "lesson.mmrag"
+    with MultimodalRAG(preset="offline", path=path) as one, MultimodalRAG.open(path, preset="offline") as two:
+        one.index([{"text": HARP}])
+        assert len(two.search("harp")) == 1
+        two.index([{"text": HARP, "caption": "about harps"}, {"text": FERRY}])
+        assert {hit.item.name for hit in one.search("ferry harp")} == {"{{dict 1}}", "{{dict 2}}"}
+
+
+def test_a_renamed_picture_is_found_by_its_new_name(rag, tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "IMG_1.png")
+    rag.index([str(tmp_path), {"text": HARP}])
+    (tmp_path / "IMG_1.png").rename(tmp_path / "red_apple.png")
+    rag.index(str(tmp_path))
+    hit = rag.search("apple")[0]
+    assert hit.item.name == "red_apple.png"
+    assert hit.lexical > 0
+    assert hit.cosine > 0.3
+
+
+def test_more_said_of_a_sound_does_not_hear_it_again(rag, monkeypatch):
+    pytest.importorskip("pocketsphinx")
+    from mmrag_nb.models.pocketsphinx import PocketsphinxTranscriber
+
+    heard = []
+    monkeypatch.setattr(
+        PocketsphinxTranscriber, "transcribe", lambda self, clips: heard.append(len(clips)) or ["a harp"] * len(clips)
+    )
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    rag.index([{"audio": (noise, 16000)}])
+    report = rag.index([{"audio": (noise, 16000), "speaker": "one"}])
+    assert (report.embedded, report.reused, heard) == (0, 1, [1])
+    assert rag.search("harp")[0].item.metadata == {"speaker": "one"}
+    rag.index([{"audio": (noise, 16000), "speaker": "one", "caption": "tuning"}])
+    assert heard == [1], "a caption is one more text, the sound is known"
+
+
+def test_half_a_surrogate_pair_stops_nothing(rag):
+    report = rag.index([{"text": HARP, "note": "\ud800"}, {"text": FERRY}])
+    assert report.items == {"text": 2}
+
+
+@pytest.mark.parametrize("k", [0, -1, 101])
+def test_hits_that_cannot_be_are_refused(rag, k):
+    rag.index([{"text": HARP}])
+    with pytest.raises(InvalidSetting, match="1 to 100"):
+        rag.search("harp", k)
+
+
+@pytest.mark.parametrize("choices", [{"preset": "offline:x"}, {"store": "memory:x"}, {"generator": "extractive:x"}])
+def test_a_name_with_something_behind_it_is_refused(choices):
+    with pytest.raises(InvalidSetting):
+        MultimodalRAG(**choices)
+
+
+def test_settings_are_given_whole_or_singly():
+    from mmrag_nb.settings import Settings
+
+    with pytest.raises(InvalidSetting, match="not both"):
+        MultimodalRAG(settings=Settings(), preset="offline")
+    with pytest.raises(InvalidSetting, match="text to 'words'"):
+        MultimodalRAG(clip="none").index([{"text": HARP}])
+
+
+def test_any_iterable_of_sources_is_taken_and_each_object_has_a_name_of_its_own(rag, folder):
+    report = rag.index(path for path in sorted(folder.iterdir()))
+    assert sum(report.items.values()) == 3
+    rag.index([[{"text": "one"}, {"text": "two"}], {"text": "three"}])
+    assert {hit.item.name for hit in rag.search("one two three", k=3)} == {"{{dict 1}}", "{{dict 2}}", "{{dict 3}}"}
+
+
+def test_a_question_of_ten_thousand_words_is_answered_soon(rag):
+    import time
+
+    rag.index([{"text": HARP}])
+    start = time.perf_counter()
+    rag.search(" ".join(f"word{n}" for n in range(10_000)))
+    assert time.perf_counter() - start < 5, "31 s before it was cut by halves"

@@ -104,3 +104,20 @@ def test_a_model_that_cannot_be_had_is_one_line_with_two_ways_on(tmp_path, monke
     with pytest.raises(ModelUnavailable) as failure:
         rag.index([{"text": "A harp."}])
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("caption", ["word " * 100, "竖琴演奏家是谁" * 40, "x" * 2000])
+def test_a_caption_longer_than_the_encoder_takes_is_cut_and_said(rag, caption):
+    report = rag.index([{"image": Image.new("RGB", (8, 8)), "caption": caption}, {"text": "A harp."}])
+    assert report.items == {"image": 1, "text": 1}
+    assert any("characters" in note for _, note in report.notes)
+    assert any("question cut to its first" in fact for fact in rag.search(caption).facts)
+
+
+def test_the_gap_line_tells_where_the_best_picture_stands(rag):
+    rag.index([*pictures(), *({"text": f"a text about {word}"} for word in ("harps", "ferries", "apples"))])
+    hits = rag.search("a harp", k=7)
+    best = next(hit for hit in hits if hit.seen_as == "image")
+    assert best.item.name in hits.gap
+    assert f"{best.cosine:.3f}" in hits.gap
+    assert "calibration is off" in rag.search("a harp", raw=True, k=1).gap

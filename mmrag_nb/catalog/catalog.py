@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import sqlite3
-import tempfile
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,40 +14,21 @@ import numpy as np
 from mmrag_nb.errors import IndexFileError, IndexMismatch
 from mmrag_nb.types import Chunk, Item, Preview
 
+from .entries import Record
 from .schema import connect
 from .words import match_expression, searchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mmrag_nb.types import Metadata, Modality, Vectors
 
+    from .entries import Entry
+
 _LITTLE = np.dtype("<f4")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An item with its chunks, ready to be kept."""
-
-    item: Item
-    chunks: Sequence[Chunk]
-    views: Sequence[Sequence[tuple[Modality, str]]]
-    """For each chunk: the modalities it is embedded as, with the key of what is embedded."""
-    recipe: str
-    facts: Metadata = field(default_factory=dict)
-    previews: Mapping[tuple[int, str], Preview] = field(default_factory=dict)
-    """By (ordinal of the chunk or -1 for the item, kind)."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """A chunk as the catalog keeps it, with its item."""
-
-    chunk: Chunk
-    item: Item
-    facts: Metadata
 
 
 class Catalog:
@@ -66,22 +44,30 @@ class Catalog:
         self.path = path
         self._lock = threading.RLock()
         self._db = connect(path)
-        self.generation = 0
-        """Grows with every change, so that what is derived from the catalog knows when it is stale."""
+        self._changes = 0
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Differs after every change, here or by another connection, so that what is derived knows when it is stale."""
+        with self._lock:
+            return self._changes, int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise IndexFileError(f"{self.path} is being written elsewhere ({error}): try again") from error
             try:
                 yield self._db
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-            self.generation += 1
+            self._changes += 1
 
     def register(self, space: str, dimension: int, fingerprint: Mapping[str, str], versions: Mapping[str, str]) -> None:
         """Note that ``space`` is used, by the model of ``fingerprint``.
@@ -118,7 +104,7 @@ class Catalog:
             "INSERT INTO items (hash, uri, modality, metadata, facts, recipe) VALUES (?, ?, ?, ?, ?, ?)",
             (item.id, item.uri, item.modality, _json(item.metadata), _json(entry.facts), entry.recipe),
         ).lastrowid
-        named = searchable(" ".join([item.words, *_values(item.metadata)]))
+        named = _named(item)
         for chunk, views in zip(entry.chunks, entry.views, strict=True):
             row = (number, chunk.ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
             chunk_id = db.execute(
@@ -132,10 +118,13 @@ class Catalog:
         previews = ((number, *place, p.mime, p.data) for place, p in entry.previews.items())
         db.executemany("INSERT INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews)
 
-    def set_uri(self, item_hash: str, uri: str) -> None:
-        """Note that the item is now found at ``uri``."""
+    def update(self, item: Item) -> None:
+        """Take over where the item is found now and what is said of it; its chunks stay."""
         with self._write() as db:
-            db.execute("UPDATE items SET uri = ? WHERE hash = ?", (uri, item_hash))
+            row = (item.uri, _json(item.metadata), item.id)
+            db.execute("UPDATE items SET uri = ?, metadata = ? WHERE hash = ?", row)
+            chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
+            db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
 
     def set_background(self, space: str, vectors: Vectors) -> None:
         """Keep the background queries' vectors (b, d) of ``space``."""
@@ -201,9 +190,20 @@ class Catalog:
     def missing(self, space: str, keys: Sequence[str]) -> list[str]:
         """Those of ``keys`` that have no vector in ``space``, each once, in order."""
         distinct = list(dict.fromkeys(keys))
-        query = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT key FROM vectors WHERE space = ?)"
+        query = """
+            SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE space = ? AND key = value)"""
         absent = {row[0] for row in self._rows(query, (json.dumps(distinct), space))}
         return [key for key in distinct if key in absent]
+
+    def texts(self, item_hash: str) -> list[str]:
+        """The texts of the item's chunks, in order."""
+        query = """
+            SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
+        return [str(row[0]) for row in self._rows(query, (item_hash,))]
+
+    def embeddable(self) -> int:
+        """Number of chunks of which something can be embedded: not those in which nothing was heard."""
+        return int(str(self._rows("SELECT count(DISTINCT chunk) FROM views")[0][0]))
 
     def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
         """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
@@ -228,10 +228,6 @@ class Catalog:
             chunk = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
             found[int(str(row[0]))] = Record(chunk, item, json.loads(str(row[11])))
         return found
-
-    def items(self) -> list[Item]:
-        """All items, in the order they came."""
-        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
 
     def previews(self, item_hash: str, ordinal: int, kinds: Sequence[str]) -> dict[str, Preview]:
         """Those previews of a chunk and of its item that are of ``kinds``."""
@@ -267,26 +263,22 @@ class Catalog:
         Raises
         ------
         IndexFileError
-            The folder is missing or cannot be written.
+            The folder is missing or cannot be written; ``path`` is no index, or one that is open elsewhere.
         """
         with self._lock:
             if self.path is not None and path.exists() and path.samefile(self.path):
                 return
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             try:
-                handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-                os.close(handle)
-            except OSError as error:
-                raise IndexFileError(f"cannot save to {path}: {error.strerror or error}") from error
-            try:
-                target = sqlite3.connect(temporary)
-                try:
+                with closing(sqlite3.connect(temporary)) as target:
                     self._db.backup(target)
-                finally:
-                    target.close()
-                Path(temporary).replace(path)
+                if path.exists():
+                    _settle(path)
+                temporary.replace(path)
             except (OSError, sqlite3.Error) as error:
-                Path(temporary).unlink(missing_ok=True)
                 raise IndexFileError(f"cannot save to {path}: {error}") from error
+            finally:
+                temporary.unlink(missing_ok=True)
             self._db.close()
             self._db = connect(path)
             self.path = path
@@ -295,6 +287,23 @@ class Catalog:
         """Close the database; the catalog is of no use afterwards."""
         with self._lock:
             self._db.close()
+
+
+def _settle(path: Path) -> None:
+    """Make sure that the index at ``path`` can be replaced.
+
+    What its last writer left in the write-ahead log would be played over any file that takes its place.
+
+    Raises
+    ------
+    IndexFileError
+        It is no index, or is open elsewhere.
+    """
+    with closing(connect(path)) as old:
+        try:
+            old.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise IndexFileError(f"{path} is open elsewhere: close it there, or save under another name") from error
 
 
 def _floats(blob: object) -> Vectors:
@@ -310,6 +319,7 @@ def _item(row: Sequence[object]) -> Item:
     return Item(content_hash, uri, modality, json.loads(metadata))  # type: ignore[arg-type]
 
 
-def _values(metadata: Metadata) -> list[str]:
-    # A caption is the picture's text already.
-    return [str(value) for key, value in metadata.items() if key != "caption"]
+def _named(item: Item) -> str:
+    """What the full-text index holds of an item besides its chunks' texts, of which a caption is one already."""
+    said = (str(value) for key, value in item.metadata.items() if key != "caption")
+    return searchable(" ".join([item.words, *said]))

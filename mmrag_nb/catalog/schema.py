@@ -34,7 +34,7 @@ CREATE TABLE items (
     modality TEXT NOT NULL,
     metadata TEXT NOT NULL,         -- JSON: what the user said
     facts    TEXT NOT NULL,         -- JSON: what the loader found
-    recipe   TEXT NOT NULL          -- loader and transcriber that made its chunks
+    recipe   TEXT NOT NULL          -- what made its chunks (loader, transcriber) and what of them is embedded
 );
 
 CREATE TABLE chunks (
@@ -87,8 +87,13 @@ def connect(path: Path | None) -> sqlite3.Connection:
     IndexFileError
         The file is no index, is damaged, or was written by a later version.
     """
-    # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
-    connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+    if path is not None and not path.parent.is_dir():
+        raise IndexFileError(f"there is no folder {path.parent} to keep {path.name} in: make it, or name another")
+    try:
+        # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
+        connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+    except sqlite3.Error as error:
+        raise IndexFileError(f"{path} cannot be opened: {error}") from error
     try:
         _prepare(connection, path)
     except sqlite3.DatabaseError as error:

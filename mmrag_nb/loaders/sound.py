@@ -75,7 +75,9 @@ def decode(handle: BinaryIO, *, max_seconds: float) -> Sound:
                 yield from decoded
 
     with _damage_told():
-        container = av.open(unnamed, mode="r", options={"format_whitelist": _CONTAINERS}, metadata_errors="ignore")
+        # Up to PyAV 18, tags that are no UTF-8 stop the opening unless they are ignored; 19 has no such option.
+        tags = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+        container = av.open(unnamed, mode="r", options={"format_whitelist": _CONTAINERS}, **tags)
         with container:
             if not container.streams.audio:
                 raise LoadError("no sound in it")

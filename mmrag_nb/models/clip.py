@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable
@@ -11,7 +10,7 @@ from . import hub
 from .device import checked, choose, computing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from PIL.Image import Image
 
@@ -131,8 +130,8 @@ class ClipEncoder:
         vectors = np.zeros((len(order), self.dimension), dtype=np.float32)
         batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
         with computing(self._placement):
-            for batch, inputs in zip(batches, _ahead(prepare, batches), strict=True):
-                vectors[list(batch)] = self._features(inputs, method)
+            for batch in batches:
+                vectors[list(batch)] = self._features(prepare(batch), method)
         return vectors
 
     def _features(self, inputs: Mapping[str, Any], method: str) -> Vectors:
@@ -159,20 +158,6 @@ class ClipEncoder:
         with computing(self._placement):
             text = self._features(self._tokens(["a photo of a cat"]), "get_text_features")
             return np.concatenate([text, self._features(self._pictures([picture]), "get_image_features")])
-
-
-def _ahead(
-    prepare: Callable[[Sequence[int]], dict[str, Any]], batches: Sequence[Sequence[int]]
-) -> Iterator[dict[str, Any]]:
-    """Prepare each batch while the one before it is in the network."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = [pool.submit(prepare, batch) for batch in batches[:1]]
-        for following in batches[1:]:
-            ready = coming.pop().result()
-            coming.append(pool.submit(prepare, following))
-            yield ready
-        for last in coming:
-            yield last.result()
 
 
 def _without_ends(image: Image) -> Image:

@@ -34,7 +34,8 @@ class PocketsphinxTranscriber:
             import pocketsphinx
         except ModuleNotFoundError as error:
             raise NotInstalled("pocketsphinx", extra="offline") from error
-        self._decoder = pocketsphinx.Decoder(loglevel="FATAL")
+        # Twice the Gaussians and a sixth of the hypotheses of the defaults: fewer errors in less time.
+        self._decoder = pocketsphinx.Decoder(loglevel="FATAL", topn=8, maxhmmpf=5000)
         self.fingerprint: Mapping[str, str] = {
             "model": "pocketsphinx en-us",
             "revision": version("pocketsphinx"),

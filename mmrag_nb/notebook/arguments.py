@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from difflib import get_close_matches
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -16,7 +17,8 @@ from IPython.core.error import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TOKEN = re.compile(r'\{\{.*?\}\}(?!\})|"[^"]*"|\S+')
+# A quoted or braced value belongs to its key: no flag is looked for inside.
+_TOKEN = re.compile(r"""(?:[^\W\d]\w*=)?(?:\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$))|\S+""")
 
 
 def flags(magic: Callable[..., Any]) -> dict[str, argparse.Action]:
@@ -53,6 +55,8 @@ def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namesp
         name, _, value = token[0].partition("=")
         if name in known:
             options.append(name)
+            if known[name].nargs == 0 and "=" in token[0]:
+                raise UsageError(f"{name} takes no value: write it to switch it on, leave it out to switch it off")
             if known[name].nargs != 0:
                 if not value and not tokens:
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
@@ -71,6 +75,6 @@ def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namesp
 
 def name(text: str) -> str:
     """Check the name given to ``--out``."""
-    if not text.isidentifier():
+    if not text.isidentifier() or iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no Python name")
     return text

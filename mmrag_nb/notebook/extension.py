@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+from mmrag_nb.errors import InvalidSetting
 
 from .completion import complete
 from .config import MMRag
 from .magics.ask import AskMagics
+from .magics.file import FileMagics
 from .magics.index import IndexMagics
 from .magics.status import StatusMagics
 from .questions import keep_question_marks
 from .session import Session
 
-_MAGICS = (IndexMagics, AskMagics, StatusMagics)
+_MAGICS = (IndexMagics, AskMagics, FileMagics, StatusMagics)
+_HELD = "_mmrag_session"
+"""Attribute of the shell that holds the session, so that ``%reload_ext`` can keep the index."""
 
 
 def load(ipython: Any) -> None:
-    """Register magics, ``%config MMRag`` and completion; nothing heavy is imported."""
-    unload(ipython)  # loaded twice, as %reload_ext does, it is there once
-    settings = MMRag(parent=ipython)
-    ipython.configurables.append(settings)
-    session = Session(ipython, settings)
+    """Register magics, ``%config MMRag`` and completion; nothing heavy is imported. Loaded again, the index is kept."""
+    before: Session | None = getattr(ipython, _HELD, None)
+    session = Session(ipython, before.settings if before else _settings(ipython))
+    if before:
+        session.take_over(before)
+    _remove(ipython)
+    setattr(ipython, _HELD, session)
+    ipython.configurables.append(session.settings)
     for magics in _MAGICS:
         ipython.register_magics(magics(ipython, session))
     ipython.input_transformers_cleanup.append(keep_question_marks)
@@ -28,7 +37,21 @@ def load(ipython: Any) -> None:
 
 
 def unload(ipython: Any) -> None:
-    """Take away what :func:`load` brought. The index goes with it, unless it was saved."""
+    """Take away what :func:`load` brought. ``%reload_ext`` calls this too, so the index waits in the shell."""
+    _remove(ipython)
+
+
+def _settings(ipython: Any) -> MMRag:
+    try:
+        return MMRag(parent=ipython)
+    except InvalidSetting as error:
+        # A value that %config refused stays in IPython's own configuration and would stop every later load.
+        print(f"mmrag_nb: {error}; going on with the defaults", file=sys.stderr)  # noqa: T201
+        ipython.config.pop("MMRag", None)
+        return MMRag(parent=ipython)
+
+
+def _remove(ipython: Any) -> None:
     for kind in ("line", "cell"):
         table = ipython.magics_manager.magics[kind]
         for name in [name for name in table if name.startswith("mmrag_")]:

@@ -7,19 +7,32 @@ writes such a line as the call it means. ``%mmrag_ask?`` still shows the magic's
 from __future__ import annotations
 
 import re
+from token import STRING
 
-_LINE = re.compile(r"(?P<before>\s*(?:[\w.\[\]'\" ]+=\s*)?)%(?P<magic>mmrag_\w+)[ \t]+(?P<rest>[^\s?].*\?)\s*")
+from IPython.core.inputtransformer2 import make_tokens_by_line
+
+_LINE = re.compile(
+    r"(?P<before>\s*)(?:%|(?P<target>[\w.\[\]'\" ]+=\s*)%)?(?P<magic>mmrag_\w+)[ \t]+(?P<rest>[^\s?=].*\?)\s*"
+)
 
 
 def keep_question_marks(lines: list[str]) -> list[str]:
     """Rewrite the lines of a cell that call one of our magics and end in ``?``."""
-    if lines and lines[0].startswith("%%"):  # the cell's body belongs to its cell magic
-        return lines
-    return [_call(line) for line in lines]
+    if not lines or lines[0].startswith("%%") or not any("mmrag_" in line for line in lines):
+        return lines  # a cell magic's body belongs to it
+    quoted = {
+        number
+        for tokens in make_tokens_by_line(lines)
+        for token in tokens
+        if token.type == STRING
+        for number in range(token.start[0], token.end[0])
+    }
+    return [line if number in quoted else _call(line) for number, line in enumerate(lines)]
 
 
 def _call(line: str) -> str:
     found = _LINE.fullmatch(line)
     if found is None:
         return line
-    return f"{found['before']}get_ipython().run_line_magic({found['magic']!r}, {found['rest']!r})\n"
+    call = f"get_ipython().run_line_magic({found['magic']!r}, {found['rest']!r})\n"
+    return f"{found['before']}{found['target'] or ''}{call}"

@@ -36,6 +36,16 @@ class Session:
             self._rag = MultimodalRAG(settings=self.settings)
         return self._rag
 
+    @rag.setter
+    def rag(self, rag: MultimodalRAG) -> None:
+        if self._rag is not None:
+            self._rag.close()
+        self._rag = rag
+
+    def take_over(self, before: Session) -> None:
+        """Go on with the index of an earlier session."""
+        self._rag = before._rag
+
     def give(self, result: Returned, out: str | None) -> Returned | None:
         """Return ``result`` to be displayed, or bind it to the name ``out`` and stay silent."""
         if out is None:
@@ -43,9 +53,9 @@ class Session:
         self.shell.user_ns[out] = result
         return None
 
-    def evaluate(self, expression: str) -> Any:
-        """Value of a ``{{expression}}`` in the user's namespace; its errors are the user's, with their traceback."""
-        return eval(expression, self.shell.user_global_ns, self.shell.user_ns)  # noqa: S307 - the user's own code, in the user's own notebook
+    def evaluate(self, expression: str, local_ns: dict[str, Any] | None) -> Any:
+        """Value of a ``{{expression}}`` where the magic was called: it is the user's own code, in their notebook."""
+        return eval(expression, self.shell.user_global_ns, {**self.shell.user_ns, **(local_ns or {})})  # noqa: S307
 
 
 def one_line(magic: Callable[..., Returned]) -> Callable[..., Returned]:

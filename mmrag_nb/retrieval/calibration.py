@@ -46,4 +46,4 @@ def fit(background: Vectors, vectors: Vectors) -> Calibration:
     b, x = background.astype(np.float64), vectors
     mean = float(b.mean(0) @ x.mean(0, dtype=np.float64))
     square = float(np.sum((b.T @ b) * (x.T @ x)) / (len(b) * len(x)))
-    return Calibration(mean, max(np.sqrt(max(square - mean**2, 0.0)), _LEAST_DEVIATION))
+    return Calibration(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), _LEAST_DEVIATION))

@@ -68,10 +68,10 @@ def rank(
     k: int,
     bm25: Mapping[int, float],
     lexical: Mapping[int, float],
-    lexical_weight: float = 1.0,
+    lexical_weight: float,
     raw: bool = False,
-) -> list[Scored]:
-    """Rank the chunks for a question, best first, at most ``k``.
+) -> tuple[list[Scored], Scored | None]:
+    """Rank the chunks for a question, best first, at most ``k``; beside them the best picture, wherever it stands.
 
     A chunk's score is its best calibrated cosine over the channels that hold it, plus ``lexical_weight`` (standard
     deviations) times its lexical share: a convex combination in all but scale, which fuses better than reciprocal
@@ -106,9 +106,11 @@ def rank(
         for chunk in candidates
     }
     chosen = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
-    raw_ranks = _raw_ranks(channels, queries, {chunk: highest[chunk] for chunk in chosen if chunk in highest})
-    return [
-        Scored(
+    picture = max((c for c in best if best[c][2].modality == "image"), key=lambda c: scores[c], default=None)
+    told = dict.fromkeys(chosen if picture is None else [*chosen, picture])
+    raw_ranks = _raw_ranks(channels, queries, {chunk: highest[chunk] for chunk in told if chunk in highest})
+    scored = {
+        chunk: Scored(
             chunk=chunk,
             score=scores[chunk],
             cosine=best[chunk][1] if chunk in best else None,
@@ -118,8 +120,9 @@ def rank(
             space=best[chunk][2].space if chunk in best else "",
             raw_rank=raw_ranks.get(chunk),
         )
-        for chunk in chosen
-    ]
+        for chunk in told
+    }
+    return [scored[chunk] for chunk in chosen], None if picture is None else scored[picture]
 
 
 def _raw_ranks(

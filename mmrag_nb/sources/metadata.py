@@ -45,11 +45,12 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, (str, bool, int)):
-        return value
+        # half a surrogate pair cannot be kept in any file
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _plain(name, inner) for key, inner in value.items()}
+        return {_plain(name, str(key)): _plain(name, inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(name, inner) for inner in value]
     raise SourceError(

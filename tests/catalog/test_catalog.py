@@ -5,7 +5,8 @@ import sqlite3
 import numpy as np
 import pytest
 
-from mmrag_nb.catalog.catalog import Catalog, Entry
+from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.entries import Entry
 from mmrag_nb.catalog.schema import VERSION
 from mmrag_nb.errors import IndexFileError, IndexMismatch
 from mmrag_nb.types import Chunk, Item, Preview
@@ -164,3 +165,86 @@ def test_a_later_format_is_refused_with_the_way_on(tmp_path):
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(IndexFileError, match="pip install --upgrade"):
         Catalog(path)
+
+
+def test_saving_over_an_index_whose_writer_was_killed_keeps_the_new_one(tmp_path):
+    import subprocess
+    import sys
+
+    path = tmp_path / "lesson.mmrag"
+    killed = f"""
+import os, signal
+from pathlib import Path
+from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.entries import Entry
+from mmrag_nb.types import Chunk, Item
+catalog = Catalog(Path({str(path)!r}))
+for n in range(20):
+    item = Item(f"old {{n}}", f"old{{n}}.txt", "text")
+    catalog.add([Entry(item, [Chunk(item.id, 0, "text", "an old text")], [[]], "r")], {{}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert path.with_name(path.name + "-wal").exists(), "the killed writer left its log"
+    catalog = Catalog()
+    fill(catalog)
+    catalog.save(path)
+    assert catalog.counts() == {"text": 2}
+    catalog.close()
+    again = Catalog(path)
+    assert again.counts() == {"text": 2}
+    assert not again.bm25(["old"], 5)
+    again.close()
+
+
+def test_saving_over_an_index_that_is_open_or_over_anything_else_is_refused(catalog, tmp_path):
+    fill(catalog)
+    other = Catalog(tmp_path / "open.mmrag")
+    other.add([entry("kept.txt", "kept")], {})
+    with pytest.raises(IndexFileError, match="open elsewhere"):
+        catalog.save(tmp_path / "open.mmrag")
+    assert other.counts() == {"text": 1}
+    other.close()
+    notes = tmp_path / "precious.txt"
+    notes.write_text("precious " * 500)
+    with pytest.raises(IndexFileError, match="cannot be read as an index"):
+        catalog.save(notes)
+    assert notes.read_text().startswith("precious")
+    assert catalog.counts() == {"text": 2}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_another_connections_commit_is_noticed(catalog, tmp_path):
+    fill(catalog)
+    catalog.save(tmp_path / "lesson.mmrag")
+    before = catalog.generation
+    other = Catalog(tmp_path / "lesson.mmrag")
+    other.add([entry("more.txt", "more")], {})
+    other.close()
+    assert catalog.generation != before
+
+
+def test_a_second_writer_is_told(catalog, tmp_path, monkeypatch):
+    fill(catalog)
+    catalog.save(tmp_path / "lesson.mmrag")
+    other = Catalog(tmp_path / "lesson.mmrag")
+    other._db.execute("PRAGMA busy_timeout = 50")
+    with catalog._write(), pytest.raises(IndexFileError, match="being written elsewhere"):
+        other.set_meta(a="b")
+    other.close()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(IndexFileError, match="there is no folder"):
+        Catalog(tmp_path / "nowhere" / "lesson.mmrag")
+    with pytest.raises(IndexFileError):
+        Catalog(tmp_path)
+
+
+def test_a_moved_item_is_found_by_its_new_name(catalog):
+    fill(catalog)
+    catalog.update(Item("hash of stone.txt", "folder/granite.txt", "text", {"author": "Lindqvist"}))
+    (found,) = catalog.bm25(["granite"], 5)
+    assert catalog.records([found])[found].item.name == "granite.txt"
+    assert catalog.bm25(["lindqvist"], 5).keys() == {found}
+    assert catalog.find("hash of stone.txt")[0].metadata == {"author": "Lindqvist"}

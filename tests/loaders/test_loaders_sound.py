@@ -139,3 +139,10 @@ def test_every_cut_and_flip_is_sound_or_a_load_error(encoded):
             except LoadError:
                 outcomes.add("refused")
     assert outcomes == {"int16", "refused"}
+
+
+def test_a_codec_that_nobody_knows_is_refused(encoded):
+    data = bytearray(encoded(tone(1, RATE), RATE, "wav"))
+    data[20:22] = b"\x01\xd0"
+    with pytest.raises(LoadError, match="unknown codec"):
+        decoded(bytes(data))

@@ -2,7 +2,10 @@
 
 from mmrag_nb.notebook.render.highlight import excerpt
 
-PROSE = "New strings stretch for several weeks and must be tuned every day, as\nchanges of warmth and moisture move the wood."
+PROSE = (
+    "New strings stretch for several weeks and must be tuned every day, as\n"
+    "changes of warmth and moisture move the wood."
+)
 VERSE = "From fairest creatures we desire increase,\nThat thereby beauty's rose might never die,"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -27,13 +27,14 @@ class AskMagics(Magics):
         self._session = session
 
     @no_var_expand
+    @needs_local_scope
     @magic_arguments()
     @argument("-k", type=int, metavar="K", help="How many hits to retrieve.")
     @argument("--raw", action="store_true", default=None, help="Rank by raw cosines, as naive systems do.")
     @argument("-o", "--out", type=name, metavar="NAME", help="Bind the answer to this name and show nothing.")
     @line_cell_magic
     @one_line
-    def mmrag_ask(self, line: str, cell: str | None = None) -> Answer | None:
+    def mmrag_ask(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Answer | None:
         """Ask the index; the answer comes with its evidence.
 
         Examples::
@@ -49,19 +50,22 @@ class AskMagics(Magics):
         options = parse(self.mmrag_ask, line, free="question")
         if options is None:
             return None
-        question = self._question(options.question, cell)
+        question = self._question(f"{options.question}\n{cell or ''}".strip(), local_ns)
         try:
             answer = self._session.rag.ask(question, options.k, raw=options.raw)
         except GenerationError as error:
-            if error.answer is not None:
-                display(error.answer)  # the evidence was found all the same
+            if error.answer is not None:  # the evidence was found all the same
+                display(*filter(None, [self._session.give(error.answer, options.out)]))
             raise
         return self._session.give(answer, options.out)
 
-    def _question(self, line: str, cell: str | None) -> str:
-        text = f"{line}\n{cell or ''}".strip()
+    def _question(self, text: str, local_ns: dict[str, Any] | None) -> str:
         if text.startswith("{{") and text.endswith("}}"):
-            text = str(self._session.evaluate(text[2:-2].strip())).strip()
+            expression = text[2:-2].strip()
+            try:
+                text = str(self._session.evaluate(expression, local_ns)).strip()
+            except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+                raise UsageError(f"{expression} failed: {type(error).__name__}: {error}") from None
         elif len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1].strip()
         if not text:

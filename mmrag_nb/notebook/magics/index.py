@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -27,11 +28,14 @@ class IndexMagics(Magics):
         self._session = session
 
     @no_var_expand
+    @needs_local_scope
     @magic_arguments()
     @argument("-o", "--out", type=name, metavar="NAME", help="Bind the report to this name and show nothing.")
     @line_cell_magic
     @one_line
-    def mmrag_index(self, line: str, cell: str | None = None) -> IndexReport | None:
+    def mmrag_index(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> IndexReport | None:
         """Index pictures, sound and text: one source a line.
 
         A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
@@ -52,7 +56,9 @@ class IndexMagics(Magics):
             return None
         from mmrag_nb.sources.parse import parse_sources
 
-        sources = parse_sources("\n".join([options.sources, cell or ""]), self._session.evaluate)
+        sources = parse_sources(
+            "\n".join([options.sources, cell or ""]), partial(self._session.evaluate, local_ns=local_ns)
+        )
         if not sources:
             raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
         rag = self._session.rag

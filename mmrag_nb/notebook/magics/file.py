@@ -1,0 +1,79 @@
+"""``%mmrag_save`` and ``%mmrag_open``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from mmrag_nb.notebook.arguments import parse
+from mmrag_nb.notebook.session import one_line
+
+if TYPE_CHECKING:
+    from mmrag_nb.notebook.session import Session
+    from mmrag_nb.results import Status
+
+
+@magics_class
+class FileMagics(Magics):
+    """What keeps the index."""
+
+    def __init__(self, shell: Any, session: Session) -> None:
+        super().__init__(shell)
+        self._session = session
+
+    @no_var_expand
+    @magic_arguments()
+    @line_magic
+    @one_line
+    def mmrag_save(self, line: str) -> Status | None:
+        """Save the index to a file, and keep it there from now on.
+
+        Examples::
+
+            %mmrag_save lesson.mmrag
+        """
+        options = parse(self.mmrag_save, line, free="path")
+        if options is None:
+            return None
+        self._session.rag.save(_path(options.path, "save"))
+        return self._session.rag.status()
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("--discard", action="store_true", help="Give up an index in memory that was not saved.")
+    @line_magic
+    @one_line
+    def mmrag_open(self, line: str) -> Status | None:
+        """Open an index file, with the models that made it.
+
+        Examples::
+
+            %mmrag_open lesson.mmrag
+        """
+        options = parse(self.mmrag_open, line, free="path")
+        if options is None:
+            return None
+        path = _path(options.path, "open")
+        status = self._session.rag.status()
+        if self._session.rag.path is None and status.items and not options.discard:
+            n = sum(status.items.values())
+            raise UsageError(
+                f"the index in memory has {n} item{'s' * (n != 1)} and is not saved: "
+                f"%mmrag_save FILE first, or %mmrag_open {path} --discard"
+            )
+        from mmrag_nb.rag import MultimodalRAG
+
+        rag = MultimodalRAG.open(path, settings=self._session.settings)
+        rag.use_models_of_index()
+        self._session.rag = rag
+        return rag.status()
+
+
+def _path(text: str, what: str) -> str:
+    path = text.strip("\"'")
+    if not path:
+        raise UsageError(f"name the file: %mmrag_{what} lesson.mmrag")
+    return path

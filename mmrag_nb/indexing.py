@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality, Preview, Resolved
 
+_NO_NAMES = frozenset(
+    "img image picture pic photo drawing screenshot scan dsc dscn pxl untitled copy file dict".split()
+)
+"""Words in a picture's name that say nothing of what it shows."""
+
 BATCH = 16
 """Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time."""
 
@@ -110,7 +115,7 @@ class Indexing:
     def _batch(self, batch: list[Resolved]) -> None:
         if not batch:
             return
-        ways = self._ways()
+        ways = self._ways(pictures=any(resolved.item.modality == "image" for resolved in batch))
         works = []
         for resolved in batch:
             with self.tally.clock("load"):
@@ -132,9 +137,9 @@ class Indexing:
             self.tally.chunks += len(entry.chunks)
         self._progress("indexed", self.tally.items.total(), None)
 
-    def _ways(self) -> list[Way]:
+    def _ways(self, *, pictures: bool) -> list[Way]:
         with self.tally.clock("models"):
-            ways = self._parts.ways(self._progress)
+            ways = self._parts.ways(self._progress, pictures=pictures)
         for way in ways:
             encoder = way.encoder
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
@@ -149,7 +154,8 @@ class Indexing:
         loader = self._parts.loader(item.modality, reader)
         by = reader.space if item.modality == "text" else self._settings.chosen("speech")
         made = f"{loader.version} by {by}" if item.modality in {"text", "audio"} else loader.version
-        recipe = f"{made}; {', '.join(way.modality for way in ways)}{' and names' * names}"
+        views = [way.modality for way in ways if way.modality == "text" or item.modality == "image"]
+        recipe = f"{made}; {', '.join(views)}{' and names' * (names and item.modality == 'image')}"
         known = self._catalog.find(item.id)
         if (
             known is not None
@@ -297,7 +303,8 @@ def _by_name(ways: Sequence[Way]) -> bool:
 def _text_view(chunk: Chunk, item: Item, *, names: bool) -> str:
     """What of a chunk is embedded as text; empty where there is nothing to embed."""
     if chunk.modality == "image" and names:
-        return ". ".join(part for part in (chunk.text, item.words) if part)
+        telling = " ".join(word for word in item.words.split() if word.lower() not in _NO_NAMES and not word.isdigit())
+        return ". ".join(part for part in (chunk.text, telling) if part)
     return chunk.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .settings import NONE, model_entry
 if TYPE_CHECKING:
     from .catalog.catalog import Catalog
     from .protocols import Encoder, Generator, Loader, Progress, Transcriber
+    from .retrieval.calibration import Calibration
     from .retrieval.shared import Way
     from .settings import Settings
     from .types import Modality, Vectors
@@ -31,6 +33,7 @@ class Parts:
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
         self._loaders: dict[tuple[str, str], Loader] = {}
         self._channels: dict[tuple[str, Modality], tuple[object, Channel | None]] = {}
+        self._calibrations: dict[tuple[str, Modality, Modality], Calibration] = {}
 
     def _model(self, model: str, progress: Progress | None) -> Any:
         choice = self._settings.chosen(model)
@@ -46,8 +49,10 @@ class Parts:
             self._models[model] = (key, registry.create(kind, name, argument, self._settings))
         return self._models[model][1]
 
-    def ways(self, progress: Progress | None = None) -> list[Way]:
+    def ways(self, progress: Progress | None = None, *, pictures: bool = True) -> list[Way]:
         """How the strategy embeds and finds chunks.
+
+        Without ``pictures``, an encoder that only they need is not loaded.
 
         Raises
         ------
@@ -55,8 +60,8 @@ class Parts:
             The settings go without any encoder.
         """
         strategy = registry.find("strategy", self._settings.strategy)
-        image: Encoder | None = self._model("clip", progress)
         text: Encoder | None = self._model("text", progress)
+        image: Encoder | None = self._model("clip", progress) if pictures or text is None else None
         found: list[Way] = strategy(image, text)
         if not found:
             raise InvalidSetting(f"clip and text are both {NONE!r}, so nothing can be embedded: set text to 'words'")
@@ -89,29 +94,39 @@ class Parts:
             self._loaders[key] = loader(reader.max_tokens, reader.count_tokens) if modality == "text" else loader()
         return self._loaders[key]
 
-    def channel(self, catalog: Catalog, way: Way) -> Channel | None:
-        """The vectors of ``way`` with their store and calibration, fresh; ``None`` where there are none."""
-        key = (way.encoder.space, way.modality)
-        known = self._channels.get(key)
-        if known is None or known[0] != (self._settings.store, catalog.generation):
-            background = self._background(catalog, way.encoder)
-            ids, vectors = catalog.matrix(*key)
+    def channel(self, catalog: Catalog, way: Way, asked: Modality) -> Channel | None:
+        """The vectors of ``way``, fresh, calibrated for questions that are ``asked``; ``None`` where there are none."""
+        place = (way.encoder.space, way.modality)
+        background = self._background(catalog, way.encoder, asked)
+        state = (self._settings.store, catalog.generation)
+        if self._channels.get(place, (None, None))[0] != state:
+            ids, vectors = catalog.matrix(*place)
             channel = None
             if len(ids):
                 store = registry.create("store", self._settings.store, "", self._settings)
                 store.fit(ids, vectors)
-                channel = Channel(*key, ids, vectors, store, fit(background, vectors))
-            known = self._channels[key] = ((self._settings.store, catalog.generation), channel)
-        return known[1]
+                channel = Channel(*place, ids, vectors, store)
+            self._channels[place] = (state, channel)
+            self._calibrations = {key: one for key, one in self._calibrations.items() if key[:2] != place}
+        channel = self._channels[place][1]
+        if channel is None:
+            return None
+        if (*place, asked) not in self._calibrations:
+            self._calibrations[(*place, asked)] = fit(background, channel.vectors)
+        return replace(channel, calibration=self._calibrations[(*place, asked)])
 
-    @staticmethod
-    def _background(catalog: Catalog, encoder: Encoder) -> Vectors:
-        kept = catalog.background(encoder.space)
+    def _background(self, catalog: Catalog, encoder: Encoder, asked: Modality) -> Vectors:
+        kept = catalog.background(encoder.space, asked)
         if kept is None:
-            from .assets.background import queries
+            from .assets.background import pictures, queries
 
-            kept = encoder.embed_texts([truncated(query, encoder) for query in queries()])
-            catalog.set_background(encoder.space, kept)
+            if asked == "image":
+                loader = self.loader("image", encoder)
+                pixels = [chunk.pixels for path in pictures() for chunk in loader.load(path, path.name).chunks]
+                kept = encoder.embed_images([one for one in pixels if one is not None])
+            else:
+                kept = encoder.embed_texts([truncated(query, encoder) for query in encoder.background or queries()])
+            catalog.set_background(encoder.space, asked, kept)
         return kept
 
 

@@ -53,6 +53,9 @@ class Encoder(Protocol):
     can be compared."""
     description: str
     """For people: model, device, precision: ``clip-vit-base-patch32 (bf16, cpu)``."""
+    background: Sequence[str]
+    """Texts, of the kind it knows, that have nothing to do with any index: the yardstick of calibration. Empty where
+    the package's general ones serve."""
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens as the encoder sees them, special tokens included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .protocols import Encoder, Progress
     from .retrieval.search import Channel
     from .retrieval.shared import Way
-    from .types import Preview, Vectors
+    from .types import Modality, Preview, Vectors
 
 _SHOWN = ("thumbnail", "peaks", "clip")
 _SENT = ("proxy", "clip")
@@ -112,13 +113,15 @@ class MultimodalRAG:
 
     # -- search ----------------------------------------------------------------------------------------------------
 
-    def search(self, question: str, k: int | None = None, *, raw: bool | None = None) -> Hits:
-        """Retrieve the ``k`` chunks that fit ``question`` best, best first.
+    def search(self, question: str = "", k: int | None = None, *, raw: bool | None = None, image: Any = None) -> Hits:
+        """Retrieve the ``k`` chunks that fit a question, or a picture, best, best first.
 
         Parameters
         ----------
         question
             What is asked or looked for.
+        image
+            A picture to look for, instead of a question: a path or a ``PIL.Image``.
         k
             How many, 1 to 100; the setting's where absent.
         raw
@@ -133,8 +136,8 @@ class MultimodalRAG:
         IndexMismatch
             A model of the same name made other vectors.
         """
-        if not question.strip():
-            raise MMRagError("nothing was asked")
+        if bool(question.strip()) == (image is not None):
+            raise MMRagError("ask with a question or with image=, one of the two")
         settings = self.settings
         k = settings.k if k is None else k
         raw = settings.raw if raw is None else raw
@@ -144,12 +147,17 @@ class MultimodalRAG:
         if not total:
             raise EmptyIndex("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
         start = time.perf_counter()
-        ways = self._parts.ways()
+        ways = self._parts.ways(pictures=image is not None or bool(self._catalog.counts().get("image")))
         for encoder in {way.encoder.space: way.encoder for way in ways}.values():
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
-        channels = [channel for way in ways if (channel := self._parts.channel(self._catalog, way)) is not None]
-        remarks = self._unreached(channels, ways)
-        queries, cut = _embed({way.encoder.space: way.encoder for way in ways}, question)
+        asked: Modality = "text" if image is None else "image"
+        ways = [way for way in ways if asked in way.encoder.modalities]
+        if not ways:
+            raise InvalidSetting("clip is 'none', so pictures cannot be asked with: set it to 'emoji' or a CLIP model")
+        channels = [found for way in ways if (found := self._parts.channel(self._catalog, way, asked)) is not None]
+        remarks = self._unreached(channels, ways) if image is None else []
+        encoders = {way.encoder.space: way.encoder for way in ways}
+        queries, cut = _embed(encoders, question) if image is None else (self._see(encoders, image), [])
         embedded = time.perf_counter()
 
         words = lexical.content_terms(split_terms(question))[:_MOST_WORDS]
@@ -188,10 +196,18 @@ class MultimodalRAG:
             *remarks,
         )
         gap = ""
-        if picture is not None and any(channel.modality != "image" for channel in channels):
+        if image is None and picture is not None and any(channel.modality != "image" for channel in channels):
             place = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
             gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
-        return Hits(hits, question, facts, timings, gap)
+        return Hits(hits, question or "more like this picture", facts, timings, gap)
+
+    def _see(self, encoders: Mapping[str, Encoder], image: Any) -> dict[str, Vectors]:
+        """The picture's vector (d,) in each space."""
+        path = Path(image).expanduser() if isinstance(image, (str, os.PathLike)) else None
+        loader = self._parts.loader("image", next(iter(encoders.values())))
+        (chunk,) = loader.load(path or image, path.name if path else "").chunks
+        assert chunk.pixels is not None
+        return {space: encoder.embed_images([chunk.pixels])[0] for space, encoder in encoders.items()}
 
     def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way]) -> list[str]:
         """What of the index the models in force cannot find, for it was embedded by others.

@@ -37,6 +37,7 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
     ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader"),
     ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader"),
     ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL, takes_model=True),
+    ("encoder", "emoji"): Entry("mmrag_nb.models.emoji:EmojiEncoder", options=_NEURAL),
     ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
     ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL, takes_model=True),
     ("transcriber", "pocketsphinx"): Entry("mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline"),

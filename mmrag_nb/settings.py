@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, str]] = {
         "speech": "facebook/s2t-medium-librispeech-asr",
         "generator": "gemini",
     },
-    "offline": {"clip": NONE, "text": "words", "speech": "pocketsphinx", "generator": "extractive"},
+    "offline": {"clip": "emoji", "text": "words", "speech": "pocketsphinx", "generator": "extractive"},
 }
 
 MODELS = ("clip", "text", "speech", "generator")
@@ -40,7 +40,9 @@ class Settings(HasTraits):
     preset = Unicode("colab", help="Named set of models: colab (CLIP, Speech2Text, Gemini) or offline.").tag(
         config=True
     )
-    clip = Unicode("", help="Image-text encoder: a hub id or folder of a CLIP-family model, or none.").tag(config=True)
+    clip = Unicode("", help="Image-text encoder: a hub id or folder of a CLIP-family model, emoji, or none.").tag(
+        config=True
+    )
     text = Unicode("", help="Text encoder, where texts get a space of their own: words, or none.").tag(config=True)
     speech = Unicode(
         "", help="Transcriber: a hub id or folder of a Speech2Text or Whisper model, pocketsphinx, or none."

@@ -15,11 +15,12 @@ def test_demo(tmp_path, capsys):
     assert "0 skipped" in printed
     for file, words in [
         ("lighthouse_talk.mp3", "thursday at nine"),
-        ("lorenz_attractor.png", "butterfly"),
+        ("drawing_02.png", "raw cosine"),
         ("tuning_a_harp.md", "seven pedals"),
     ]:
         assert f"[1] {file}" in printed
         assert words in printed
+    assert re.search(r"1\s+image\s+drawing_02\.png", printed), "found by looking: it has neither caption nor name"
     html = page.read_text(encoding="utf-8")
     assert "data:audio/mpeg;base64," in html
     assert "data:image/webp;base64," in html

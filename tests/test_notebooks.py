@@ -35,10 +35,10 @@ def test_quickstart(tmp_path):
     pages = shown(notebook, "text/html")
     assert any("no_such_file.jpg" in text and "1 skipped" in text for text in plain)
     talk = next(text for text in plain if text.lstrip().startswith("when does"))
-    butterfly = next(text for text in plain if text.lstrip().startswith("which picture"))
+    guitar = next(text for text in plain if text.lstrip().startswith("which picture"))
     assert "thursday at nine" in talk.lower()
     assert "[1]" in talk
-    assert "lorenz_attractor.png" in butterfly
+    assert "drawing_04.png" in guitar
     clip = re.search(r'src="data:audio/mpeg;base64,([^"]+)"', "".join(pages))
     assert len(base64.b64decode(clip[1])) > 5000
     assert re.search(r'src="data:image/webp;base64,', "".join(pages))

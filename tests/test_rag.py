@@ -205,7 +205,7 @@ def test_tables(rag, folder):
 def test_an_index_of_other_models_says_so_rather_than_finding_nothing(rag):
     rag.index([{"text": HARP}])
     rag._catalog._db.execute("UPDATE vectors SET space = 'clip:another'")
-    rag._catalog._db.execute("INSERT INTO spaces VALUES ('clip:another', 8, '{}', '{}', NULL)")
+    rag._catalog._db.execute("INSERT INTO spaces VALUES ('clip:another', 8, '{}', '{}')")
     rag._catalog._changes += 1
     with pytest.raises(MissingVectors, match="index has vectors in clip:another, none in words:"):
         rag.search("harp")

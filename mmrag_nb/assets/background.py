@@ -1,15 +1,22 @@
-"""English lines of everyday questions, captions and statements: what arbitrary text looks like."""
+"""What arbitrary questions look like: English lines of questions, captions and statements, and some drawings."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 
 @cache
 def background() -> tuple[str, ...]:
     """All lines: first questions, then captions, then statements (about 2 : 1 : 1), each of them once."""
     return tuple(files(__package__).joinpath("background.txt").read_text(encoding="utf-8").splitlines())
+
+
+@cache
+def pictures() -> tuple[Path, ...]:
+    """Pictures of many kinds: the demo's, for questions that are pictures."""
+    return tuple(sorted(Path(str(files("mmrag_nb.assets.demo"))).rglob("*.png")))
 
 
 @cache

@@ -126,11 +126,11 @@ class Catalog:
             chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
             db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
 
-    def set_background(self, space: str, vectors: Vectors) -> None:
-        """Keep the background queries' vectors (b, d) of ``space``."""
+    def set_background(self, space: str, modality: Modality, vectors: Vectors) -> None:
+        """Keep the vectors (b, d) in ``space`` of background queries of ``modality``."""
         with self._write() as db:
-            blob = vectors.astype(_LITTLE).tobytes()
-            db.execute("UPDATE spaces SET background = ? WHERE name = ?", (blob, space))
+            row = (space, modality, vectors.astype(_LITTLE).tobytes())
+            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?)", row)
 
     def set_meta(self, **values: str) -> None:
         """Keep facts about the index, such as the settings it was made with."""
@@ -166,13 +166,13 @@ class Catalog:
         rows = self._rows("SELECT fingerprint FROM spaces WHERE name = ?", (space,))
         return json.loads(str(rows[0][0])) if rows else None
 
-    def background(self, space: str) -> Vectors | None:
-        """The background queries' vectors (b, d) of ``space``."""
-        rows = self._rows("SELECT background, dimension FROM spaces WHERE name = ?", (space,))
-        if not rows or rows[0][0] is None:
-            return None
-        blob, dimension = rows[0]
-        return _floats(blob).reshape(-1, int(str(dimension)))
+    def background(self, space: str, modality: Modality) -> Vectors | None:
+        """The vectors (b, d) in ``space`` of background queries of ``modality``."""
+        query = """
+            SELECT vectors, dimension FROM backgrounds JOIN spaces ON name = space WHERE space = ? AND modality = ?"""
+        for blob, dimension in self._rows(query, (space, modality)):
+            return _floats(blob).reshape(-1, int(str(dimension)))
+        return None
 
     def find(self, item_hash: str) -> tuple[Item, str] | None:
         """The item of that content hash and its recipe; ``None`` where it is not in the index."""

@@ -23,8 +23,15 @@ CREATE TABLE spaces (
     name        TEXT PRIMARY KEY,
     dimension   INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,      -- JSON: model, revision, preprocessing
-    versions    TEXT NOT NULL,      -- JSON: library versions that made the first vectors
-    background  BLOB                -- (b, dimension) float32 little-endian: background queries, for calibration
+    versions    TEXT NOT NULL       -- JSON: library versions that made the first vectors
+);
+
+-- Queries that have nothing to do with the index, for calibration.
+CREATE TABLE backgrounds (
+    space    TEXT NOT NULL,
+    modality TEXT NOT NULL,         -- of the queries
+    vectors  BLOB NOT NULL,         -- (b, dimension) float32 little-endian, unit rows
+    UNIQUE (space, modality)
 );
 
 CREATE TABLE items (

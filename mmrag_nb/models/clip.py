@@ -47,6 +47,7 @@ class ClipEncoder:
     """
 
     modalities: frozenset[Modality] = frozenset({"text", "image"})
+    background: Sequence[str] = ()
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class WordsEncoder:
     space = f"words:hashed-{DIMENSION}"
     dimension = DIMENSION
     modalities: frozenset[Modality] = frozenset({"text"})
+    background: Sequence[str] = ()
     max_tokens = 64
     """Words; a passage of that length is still about one thing. Longer texts are embedded whole all the same."""
     description = "hashed n-grams (no weights)"

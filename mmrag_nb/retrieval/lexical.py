@@ -22,6 +22,7 @@ _FUNCTION_WORDS = frozenset(
     the their theirs them themselves then there these they this those through to too under until up upon us very was we
     were what when where whether which while who whom whose why will with without would yet you your yours yourself
     yourselves don t s ll ve re d m
+    drawing drawings
     picture pictures photo photos image images show shows shown showing recording recordings speaker say says said tell
     tells mention mentions mentioned describe describes please find
     """.split()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .calibration import Calibration
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from mmrag_nb.protocols import Store
     from mmrag_nb.types import Modality, Vectors
 
-    from .calibration import Calibration
-
 _CANDIDATES = 50
 """Least number of chunks that each channel puts up, so that the lexical channel can still reorder them."""
+
+
+_UNCALIBRATED = Calibration(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Channel:
     vectors: Vectors
     """(n, d), row i of chunk ``ids[i]``."""
     store: Store
-    calibration: Calibration
+    calibration: Calibration = _UNCALIBRATED
 
     def cosines(self, query: Vectors, chunks: Sequence[int]) -> dict[int, float]:
         """Cosines of ``query`` (d,) to those of ``chunks`` that this channel holds."""

@@ -127,15 +127,16 @@ def test_a_failed_batch_leaves_nothing_behind(catalog):
 
 def test_save_goes_on_in_the_file_and_open_finds_everything(catalog, tmp_path):
     fill(catalog)
-    catalog.set_background("s", unit([3, 4]))
+    catalog.set_background("s", "text", unit([3, 4]))
     path = tmp_path / "lesson.mmrag"
     catalog.save(path)
     catalog.add([entry("later.txt", "added after saving")], {})
     again = Catalog(path)
     assert again.counts() == {"text": 3}
     np.testing.assert_array_equal(again.matrix("s", "text")[1], catalog.matrix("s", "text")[1])
-    np.testing.assert_allclose(again.background("s"), [[0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(again.background("s", "text"), [[0.6, 0.8]], rtol=1e-6)
     assert list(again.bm25(["saving"], 5))
+    assert again.background("s", "image") is None
     again.close()
 
 

@@ -21,11 +21,16 @@ def _words(_folder_of):
     return find("encoder", "words")()
 
 
+def _emoji(_folder_of):
+    return find("encoder", "emoji")(device="cpu")
+
+
 ENCODERS = {
     "clip": _clip("clip"),
     "siglip": _clip("siglip"),
     "chinese_clip": _clip("chinese_clip"),
     "words": _words,
+    "emoji": _emoji,
 }
 
 

@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"- The same by raw cosines: mean {np.mean(raw):.3f}, worst {min(raw):.3f}",
         f"- Names: {len(names):,}; OpenMoji pictures: {len(openmoji.emoji):,}",
         f"- Parameters: {sum(p.numel() for p in model.parameters()):,}; on disk: {size:.1f} MB",
-        f"- Load time (model and processor, first use of transformers included): {seconds:.1f} s",
+        f"- Load time (model and processor, libraries already imported): {seconds:.1f} s",
         f"- Pictures per second, {options.threads} threads, from PIL pictures of 128 pixels to vectors: {rate:.0f}",
     ]
     sys.stdout.write("\n".join(table) + "\n")

@@ -114,6 +114,21 @@ def build_model(shape: Shape, tokenizer: Any) -> Any:
     return CLIPModel._from_config(config, attn_implementation="eager")  # noqa: SLF001
 
 
+def load(source: Path, folder: Path) -> tuple[Any, Any]:
+    """Return the tokenizer and the model, ready to be trained on, of ``source``; copy the tokenizer to ``folder``."""
+    import shutil
+
+    from transformers import CLIPModel, CLIPTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copy(source / name, folder / name)
+    tokenizer = CLIPTokenizerFast.from_pretrained(source)
+    tokenizer.save_pretrained(folder)
+    model = CLIPModel.from_pretrained(source, attn_implementation="eager").float().train()
+    return tokenizer, model
+
+
 def image_vectors(model: Any, pictures: torch.Tensor, keep: int | None = None) -> torch.Tensor:
     """Embed pictures.
 

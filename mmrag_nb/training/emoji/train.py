@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Recipe:
     """Everything that decides how training goes."""
 
-    steps: int = 2500
+    steps: int = 1650
     concepts: int = 192
     """Different things (an emoji, or two or three together) in a batch."""
     views: int = 2
@@ -167,8 +167,9 @@ def train(
     every: int = 100,
     workers: int = 0,
     minutes: float | None = None,
+    start: Path | None = None,
 ) -> tuple[Any, Any]:
-    """Train from random weights and write the model to ``folder``.
+    """Train a model and write it to ``folder``.
 
     Parameters
     ----------
@@ -180,6 +181,8 @@ def train(
         1: draw batches in a process beside the training.
     minutes
         End by then, the learning rate falling accordingly, even where the recipe's steps are not through.
+    start
+        Go on from the model in this folder, with its shape and tokenizer, rather than from random weights.
 
     Returns
     -------
@@ -189,9 +192,12 @@ def train(
     torch.manual_seed(recipe.seed)
     data = TrainingDrawings(drawings)
     writer = CaptionWriter(names, only=data.rows)
-    tokenizer = towers.build_tokenizer(writer.corpus(), recipe.shape.vocabulary, folder, recipe.shape.tokens)
+    if start is None:
+        tokenizer = towers.build_tokenizer(writer.corpus(), recipe.shape.vocabulary, folder, recipe.shape.tokens)
+        model = towers.build_model(recipe.shape, tokenizer).train()
+    else:
+        tokenizer, model = towers.load(start, folder)
     processor = towers.build_processor(tokenizer, recipe.shape.side)
-    model = towers.build_model(recipe.shape, tokenizer).train()
     average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
     optimizers = build_optimizers(model, recipe)
     begin = time.monotonic()
@@ -267,10 +273,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train on all training styles; write the model, the recorded split and the progress to a folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    for name in ("steps", "seed", "rate", "warm_up", "average", "whole"):
+        default = getattr(Recipe, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"{default} by default"
+        )
     parser.add_argument("--minutes", type=float, help="end by then, however many steps that is")
-    parser.add_argument("--threads", type=int, default=1, help="one, beside the process that draws the batches")
+    parser.add_argument("--start", type=Path, help="go on from the model in this folder")
+    parser.add_argument("--threads", type=int, default=2, help="beside the process that draws the batches")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     from transformers import AutoTokenizer
@@ -279,7 +289,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     cache = cache_folder()
     names = load_emoji(cache)
-    recipe = Recipe(steps=options.steps, seed=options.seed)
+    recipe = Recipe(
+        steps=options.steps,
+        seed=options.seed,
+        rate=options.rate,
+        warm_up=options.warm_up,
+        average=options.average,
+        whole=options.whole,
+    )
     drawings = [load_drawings(find_set(style), names, cache) for style in styles("train")]
     watched = [load_drawings(find_set(style), names, cache) for style in styles("validation")]
     tested = [load_drawings(find_set(style), names, cache) for style in styles("test")]
@@ -291,8 +308,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     begin = time.monotonic()
 
     def report(step: int, model: Any, losses: dict[str, float]) -> None:
-        line: dict[str, Any] = {"step": step, "minutes": round((time.monotonic() - begin) / 60, 2), **losses}
-        if step % 250 == 0 or step == recipe.steps:
+        minutes = (time.monotonic() - begin) / 60
+        line: dict[str, Any] = {"step": step, "minutes": round(minutes, 2), **losses}
+        if step % 250 == 0 or step == recipe.steps or minutes >= (options.minutes or math.inf):
             tokenizer = AutoTokenizer.from_pretrained(options.folder)
             for each in watched:
                 line[each.style] = retrieval(text_to_image(model, tokenizer, names, each)).shares
@@ -302,7 +320,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log.write(text + "\n")
         sys.stderr.write(text + "\n")
 
-    train(drawings, names, recipe, options.folder, report=report, every=50, workers=1, minutes=options.minutes)
+    train(
+        drawings,
+        names,
+        recipe,
+        options.folder,
+        report=report,
+        every=50,
+        workers=1,
+        minutes=options.minutes,
+        start=options.start,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""The offline preset looks at pictures, with the model that ships in the package."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from mmrag_nb import MultimodalRAG
+from mmrag_nb.assets.demo.media import demo_folder
+from mmrag_nb.errors import InvalidSetting, MMRagError
+
+DRAWINGS = demo_folder() / "emoji"
+
+
+@pytest.fixture(scope="module")
+def rag():
+    rag = MultimodalRAG(preset="offline")
+    rag.index([DRAWINGS, demo_folder() / "tuning_a_harp.md", demo_folder() / "tide_tables.txt"])
+    yield rag
+    rag.close()
+
+
+@pytest.mark.parametrize(
+    ("question", "drawing"),
+    [
+        ("which picture shows a red apple?", 2),
+        ("is there a guitar?", 4),
+        ("a bicycle", 6),
+        ("a birthday cake", 7),
+        ("where is the elephant?", 9),
+        ("a rocket", 10),
+        ("which one shows a penguin?", 11),
+        ("a sunflower", 12),
+    ],
+)
+def test_drawings_without_caption_or_telling_name_are_found_by_looking(rag, question, drawing):
+    first = rag.search(question)[0]
+    assert first.item.name == f"drawing_{drawing:02d}.png"
+    assert first.seen_as == "image"
+    assert first.space == "clip:emoji"
+
+
+def test_texts_are_found_beside_them_in_their_own_space(rag):
+    first = rag.search("how many pedals does a concert harp have?")[0]
+    assert first.item.name == "tuning_a_harp.md"
+    assert first.space.startswith("words:")
+
+
+def test_a_picture_finds_itself_and_its_like(rag):
+    from PIL import Image, ImageOps
+
+    hits = rag.search(image=DRAWINGS / "drawing_02.png")
+    assert hits[0].item.name == "drawing_02.png"
+    assert hits[0].cosine == pytest.approx(1, abs=1e-3)
+    with Image.open(DRAWINGS / "drawing_09.png") as elephant:
+        turned = ImageOps.mirror(elephant.convert("RGB"))
+    assert rag.search(image=turned)[0].item.name == "drawing_09.png"
+
+
+def test_one_question_at_a_time(rag):
+    with pytest.raises(MMRagError, match="one of the two"):
+        rag.search("an apple", image=DRAWINGS / "drawing_02.png")
+    with MultimodalRAG(preset="offline", clip="none") as blind:
+        blind.index([{"text": "a harp"}])
+        with pytest.raises(InvalidSetting, match="emoji"):
+            blind.search(image=DRAWINGS / "drawing_02.png")
+
+
+def test_an_index_of_texts_alone_does_not_load_torch():
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from mmrag_nb import MultimodalRAG
+rag = MultimodalRAG(preset="offline")
+rag.index([{"text": "A harp has forty-seven strings."}])
+assert rag.ask("how many strings?").hits
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

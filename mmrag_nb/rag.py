@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,30 +9,31 @@ from typing import TYPE_CHECKING, Any
 from .catalog.catalog import Catalog
 from .catalog.words import terms as split_terms
 from .errors import EmptyIndex, GenerationError, IndexFileError, InvalidSetting, MissingVectors, MMRagError
+from .evidence import evidence
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing, model_specs
-from .parts import Parts, library_versions, short_name, truncated
+from .parts import Parts, library_versions, short_name
+from .queries import embed_picture, embed_question
 from .results import Answer, Hit, Hits, IndexReport, Status
 from .retrieval import lexical
 from .retrieval.gap import gap_line
 from .retrieval.search import rank
 from .settings import MODELS, MOST_HITS, NONE, Settings
 from .sources.given import as_sources
-from .types import Evidence, Prompt
+from .types import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Sequence
 
     from typing_extensions import Self
 
-    from .protocols import Encoder, Progress
+    from .protocols import Progress
     from .retrieval.search import Channel
     from .retrieval.shared import Way
-    from .types import Modality, Preview, Vectors
+    from .types import Modality
 
 _SHOWN = ("thumbnail", "peaks", "clip")
-_SENT = ("proxy", "clip")
 _MOST_WORDS = 100
 """Words of a question that the lexical channel looks up; a longer one is a text, which its vector stands for."""
 
@@ -157,7 +157,11 @@ class MultimodalRAG:
         channels = [found for way in ways if (found := self._parts.channel(self._catalog, way, asked)) is not None]
         remarks = self._unreached(channels, ways) if image is None else []
         encoders = {way.encoder.space: way.encoder for way in ways}
-        queries, cut = _embed(encoders, question) if image is None else (self._see(encoders, image), [])
+        if image is None:
+            queries, cut = embed_question(encoders, question)
+        else:
+            loader = self._parts.loader("image", ways[0].encoder)
+            queries, cut = embed_picture(encoders, loader, image), []
         embedded = time.perf_counter()
 
         words = lexical.content_terms(split_terms(question))[:_MOST_WORDS]
@@ -201,14 +205,6 @@ class MultimodalRAG:
             gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
         return Hits(hits, question or "more like this picture", facts, timings, gap)
 
-    def _see(self, encoders: Mapping[str, Encoder], image: Any) -> dict[str, Vectors]:
-        """The picture's vector (d,) in each space."""
-        path = Path(image).expanduser() if isinstance(image, (str, os.PathLike)) else None
-        loader = self._parts.loader("image", next(iter(encoders.values())))
-        (chunk,) = loader.load(path or image, path.name if path else "").chunks
-        assert chunk.pixels is not None
-        return {space: encoder.embed_images([chunk.pixels])[0] for space, encoder in encoders.items()}
-
     def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way]) -> list[str]:
         """What of the index the models in force cannot find, for it was embedded by others.
 
@@ -243,7 +239,7 @@ class MultimodalRAG:
         """
         hits = self.search(question, k, raw=raw)
         generator, stands_in = self._parts.generator()
-        prompt = Prompt(question, INSTRUCTIONS, tuple(self._evidence(hit) for hit in hits))
+        prompt = Prompt(question, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits))
         start = time.perf_counter()
         try:
             generation = generator.generate(prompt)
@@ -266,12 +262,6 @@ class MultimodalRAG:
             prompt=prompt,
             usage=generation.usage,
             timings={**hits.timings, "generate": time.perf_counter() - start},
-        )
-
-    def _evidence(self, hit: Hit) -> Evidence:
-        media = self._catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
-        return Evidence(
-            hit.rank, f"{hit.item.name}{_place(hit)}", hit.chunk.modality, hit.chunk.text, _ordered(media), hit.score
         )
 
     # -- the file --------------------------------------------------------------------------------------------------
@@ -346,28 +336,3 @@ class MultimodalRAG:
     def __repr__(self) -> str:
         items = ", ".join(f"{n} {modality}" for modality, n in self._catalog.counts().items())
         return f"<MultimodalRAG {items or 'empty'}; {self.path or 'in memory'}>"
-
-
-def _embed(encoders: Mapping[str, Encoder], question: str) -> tuple[dict[str, Vectors], list[str]]:
-    """The question's vector (d,) in each space, and what had to be cut to fit."""
-    queries: dict[str, Vectors] = {}
-    cut = []
-    for space, encoder in encoders.items():
-        seen = truncated(question, encoder)
-        if len(seen) < len(question):
-            cut.append(f"question cut to its first {len(seen):,} of {len(question):,} characters for {space}")
-        queries[space] = encoder.embed_texts([seen])[0]
-    return queries, cut
-
-
-def _place(hit: Hit) -> str:
-    chunk = hit.chunk
-    if chunk.start is not None and chunk.end is not None:
-        return f", {chunk.start:.1f}-{chunk.end:.1f} s"
-    if chunk.page is not None:
-        return f", page {chunk.page}"
-    return f", passage {chunk.ordinal + 1}" if hit.item.modality == "text" else ""
-
-
-def _ordered(media: Mapping[str, Preview]) -> tuple[Preview, ...]:
-    return tuple(media[kind] for kind in _SENT if kind in media)

@@ -6,9 +6,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mmrag_nb.training.emoji.augment import Strength, augment, grow, slots  # noqa: E402
+from mmrag_nb.training.emoji.batches import relations  # noqa: E402
 from mmrag_nb.training.emoji.captions import CaptionWriter, fill  # noqa: E402
 from mmrag_nb.training.emoji.names import Emoji, plain_code, squeeze  # noqa: E402
-from mmrag_nb.training.emoji.train import relations  # noqa: E402
 
 NAMES = [
     Emoji("1f34e", "red apple", ("apple",), ("fruit", "food"), 4),

@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from mmrag_nb.training.emoji.batches import TrainingDrawings  # noqa: E402
 from mmrag_nb.training.emoji.drawings import Drawings  # noqa: E402
 from mmrag_nb.training.emoji.sets import SETS, find_set, styles  # noqa: E402
 from mmrag_nb.training.emoji.split import DIGEST, digests, pack, unpack_mask  # noqa: E402
-from mmrag_nb.training.emoji.train import TrainingDrawings  # noqa: E402
 
 
 @pytest.fixture(scope="module")

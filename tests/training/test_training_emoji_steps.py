@@ -15,7 +15,8 @@ from mmrag_nb.training.emoji.evaluate import retrieval, text_to_image  # noqa: E
 from mmrag_nb.training.emoji.mixed import mixed_rankings  # noqa: E402
 from mmrag_nb.training.emoji.model import Shape, build_model, build_tokenizer, image_vectors  # noqa: E402
 from mmrag_nb.training.emoji.names import Emoji  # noqa: E402
-from mmrag_nb.training.emoji.train import Recipe, rate_factor, train  # noqa: E402
+from mmrag_nb.training.emoji.recipe import Recipe  # noqa: E402
+from mmrag_nb.training.emoji.train import rate_factor, train  # noqa: E402
 
 COLOURS = ("red", "green", "blue", "black")
 FORMS = ("circle", "square", "bar")

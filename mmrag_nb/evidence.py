@@ -1,0 +1,30 @@
+"""A hit as what a generator is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .types import Evidence
+
+if TYPE_CHECKING:
+    from .catalog.catalog import Catalog
+    from .results import Hit
+
+_SENT = ("proxy", "clip")
+
+
+def evidence(hit: Hit, catalog: Catalog) -> Evidence:
+    """The hit's text, with its picture or sound as the catalog keeps it for sending."""
+    kept = catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
+    media = tuple(kept[kind] for kind in _SENT if kind in kept)
+    title = f"{hit.item.name}{_place(hit)}"
+    return Evidence(hit.rank, title, hit.chunk.modality, hit.chunk.text, media, hit.score)
+
+
+def _place(hit: Hit) -> str:
+    chunk = hit.chunk
+    if chunk.start is not None and chunk.end is not None:
+        return f", {chunk.start:.1f}-{chunk.end:.1f} s"
+    if chunk.page is not None:
+        return f", page {chunk.page}"
+    return f", passage {chunk.ordinal + 1}" if hit.item.modality == "text" else ""

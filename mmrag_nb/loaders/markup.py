@@ -51,7 +51,7 @@ def readable_text(html: str) -> str:
 
 def _visible(soup: Tag) -> Iterator[str]:
     """Walk the tree with a stack of its own: pages nest deeper than Python's recursion goes."""
-    from bs4 import CData, NavigableString, Tag
+    from bs4.element import CData, NavigableString, Tag
 
     stack: list[tuple[PageElement | str, bool]] = [(child, False) for child in reversed(soup.contents)]
     while stack:

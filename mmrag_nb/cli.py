@@ -41,6 +41,8 @@ def _demo(page: Path) -> int:
 
     if not page.parent.is_dir():
         raise MMRagError(f"there is no folder {page.parent} to write {page.name} to")
+    if page.is_dir():
+        raise MMRagError(f"{page} is a folder: name a file in it, --html {page / 'mmrag-demo.html'}")
     start = time.perf_counter()
     rag = MultimodalRAG(preset="offline")
     print("Indexing the demo media, offline (preset 'offline', no network, no key) ...")
@@ -55,7 +57,10 @@ def _demo(page: Path) -> int:
         print(f"{answer}\n")
         shown.append(answer._repr_html_())
     asked = len(questions())
-    page.write_text(_page(shown), encoding="utf-8")
+    try:
+        page.write_text(_page(shown), encoding="utf-8")
+    except OSError as error:
+        raise MMRagError(f"cannot write {page}: {error.strerror}") from error
     seconds = time.perf_counter() - start
     print(f"{found} of {asked} questions: the medium that holds the answer came first ({seconds:.1f} s in all).")
     print(f"The same with pictures and sound: {page.resolve()}")

@@ -127,7 +127,7 @@ class Indexing:
         vectors = self._embed(works, entries, ways)
         with self.tally.clock("commit"):
             if entries:
-                self._catalog.add(entries, vectors)
+                self._catalog.add(entries, vectors, model_specs(self._settings))
         new = {key for by_key in vectors.values() for key in by_key}
         for work, entry in zip(works, entries, strict=True):
             fresh = any(key in new for views in entry.views for _, key in views)

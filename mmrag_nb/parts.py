@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from functools import cache
@@ -116,17 +117,20 @@ class Parts:
         return replace(channel, calibration=self._calibrations[(*place, asked)])
 
     def _background(self, catalog: Catalog, encoder: Encoder, asked: Modality) -> Vectors:
-        kept = catalog.background(encoder.space, asked)
-        if kept is None:
-            from .assets.background import pictures, queries
+        from .assets.background import pictures, queries
 
+        texts = encoder.background or queries()
+        what = [path.name for path in pictures()] if asked == "image" else texts
+        digest = hashlib.sha256("\n".join(what).encode())
+        kept = catalog.background(encoder.space, asked, digest.hexdigest())
+        if kept is None:
             if asked == "image":
                 loader = self.loader("image", encoder)
                 pixels = [chunk.pixels for path in pictures() for chunk in loader.load(path, path.name).chunks]
                 kept = encoder.embed_images([one for one in pixels if one is not None])
             else:
-                kept = encoder.embed_texts([truncated(query, encoder) for query in encoder.background or queries()])
-            catalog.set_background(encoder.space, asked, kept)
+                kept = encoder.embed_texts([truncated(text, encoder) for text in texts])
+            catalog.set_background(encoder.space, asked, digest.hexdigest(), kept)
         return kept
 
 

@@ -12,7 +12,7 @@ from .errors import EmptyIndex, GenerationError, IndexFileError, InvalidSetting,
 from .evidence import evidence
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
-from .indexing import Indexing, model_specs
+from .indexing import Indexing
 from .parts import Parts, library_versions, short_name
 from .queries import embed_picture, embed_question
 from .results import Answer, Hit, Hits, IndexReport, Status
@@ -107,8 +107,6 @@ class MultimodalRAG:
             interrupted = False
         finally:
             self.report = indexing.tally.report(interrupted=interrupted)
-            if self.report.embedded:
-                self._catalog.set_meta(**model_specs(self.settings))
         return self.report
 
     # -- search ----------------------------------------------------------------------------------------------------
@@ -155,7 +153,7 @@ class MultimodalRAG:
         if not ways:
             raise InvalidSetting("clip is 'none', so pictures cannot be asked with: set it to 'emoji' or a CLIP model")
         channels = [found for way in ways if (found := self._parts.channel(self._catalog, way, asked)) is not None]
-        remarks = self._unreached(channels, ways) if image is None else []
+        remarks = self._unreached(channels, ways, None if image is None else "image")
         encoders = {way.encoder.space: way.encoder for way in ways}
         if image is None:
             queries, cut = embed_question(encoders, question)
@@ -205,8 +203,8 @@ class MultimodalRAG:
             gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
         return Hits(hits, question or "more like this picture", facts, timings, gap)
 
-    def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way]) -> list[str]:
-        """What of the index the models in force cannot find, for it was embedded by others.
+    def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way], modality: Modality | None) -> list[str]:
+        """What of the index (of its views as ``modality``) the models in force cannot find: others embedded it.
 
         Raises
         ------
@@ -214,9 +212,9 @@ class MultimodalRAG:
             That is all of it.
         """
         spaces = " and ".join(dict.fromkeys(way.encoder.space for way in ways))
-        embeddable = self._catalog.embeddable()
+        embeddable = self._catalog.embeddable(modality)
         reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
-        if embeddable and not reached:
+        if not reached and (embeddable or modality):
             made = ", ".join(space for space, n in self._catalog.spaces().items() if n)
             raise MissingVectors(
                 f"the index has vectors in {made}, none in {spaces}: index the sources again, or choose the models it "
@@ -275,7 +273,6 @@ class MultimodalRAG:
             The file cannot be written; the index is as it was.
         """
         path = Path(path).expanduser()
-        self._catalog.set_meta(**model_specs(self.settings))
         self._catalog.save(path)
         return path
 

@@ -97,6 +97,16 @@ class Settings(HasTraits):
             raise TraitError(str(UnknownName(name, value, known)))
         return value
 
+    @validate("clip", "text", "speech")
+    def _takes_model(self, proposal: dict[str, Any]) -> str:
+        setting, value = proposal["trait"].name, str(proposal["value"])
+        kind, name, model = model_entry(setting, value)
+        if value not in {"", NONE} and model and not entry(kind, name).takes_model:
+            raise TraitError(f"{name!r} takes no model: set {setting} to {name!r} alone, not {value!r}")
+        if setting == "clip" and name == "words":
+            raise TraitError("words sees no pictures: set text to 'words', and clip to a CLIP model, 'emoji' or 'none'")
+        return value
+
     @validate("generator")
     def _known_generator(self, proposal: dict[str, Any]) -> str:
         value = str(proposal["value"])

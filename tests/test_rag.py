@@ -289,3 +289,42 @@ def test_a_question_of_ten_thousand_words_is_answered_soon(rag):
     start = time.perf_counter()
     rag.search(" ".join(f"word{n}" for n in range(10_000)))
     assert time.perf_counter() - start < 5, "31 s before it was cut by halves"
+
+
+def test_the_file_knows_what_made_it_even_after_a_kill(tmp_path):
+    import subprocess
+    import sys
+
+    path = tmp_path / "lesson.mmrag"
+    code = f"""
+import os, signal
+from mmrag_nb import MultimodalRAG
+rag = MultimodalRAG(preset="offline", path={str(path)!r})
+def progress(stage, done, total):
+    if stage == "indexed" and done >= 32:
+        os.kill(os.getpid(), signal.SIGKILL)
+rag.index([{{"text": f"passage number {{n}} about harps"}} for n in range(60)], progress=progress)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -9
+    with MultimodalRAG.open(path) as opened:
+        assert opened.settings.preset == "offline"
+        assert opened.status().items == {"text": 32}
+        assert opened.search("passage about harps")
+
+
+def test_settings_changed_before_saving_do_not_change_what_the_file_says(rag, tmp_path):
+    rag.index([{"text": HARP}])
+    rag.settings.preset = "colab"
+    path = rag.save(tmp_path / "lesson.mmrag")
+    rag.close()
+    with MultimodalRAG.open(path) as opened:
+        assert opened.settings.preset == "offline"
+
+
+@pytest.mark.parametrize(
+    "choices", [{"clip": "emoji:x"}, {"text": "words:x"}, {"speech": "pocketsphinx:x"}, {"clip": "words"}]
+)
+def test_what_takes_no_model_or_sees_nothing_is_refused_at_once(choices):
+    with pytest.raises(InvalidSetting):
+        MultimodalRAG(**choices)

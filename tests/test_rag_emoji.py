@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
-from mmrag_nb.errors import InvalidSetting, MMRagError
+from mmrag_nb.errors import InvalidSetting, MissingVectors, MMRagError
 
 DRAWINGS = demo_folder() / "emoji"
 
@@ -78,3 +78,10 @@ assert rag.ask("how many strings?").hits
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_picture_in_an_index_of_texts_finds_nothing_and_says_so():
+    with MultimodalRAG(preset="offline") as texts:
+        texts.index([{"text": "A harp."}])
+        with pytest.raises(MissingVectors, match="none in clip:emoji"):
+            texts.search(image=DRAWINGS / "drawing_02.png")

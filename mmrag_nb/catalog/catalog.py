@@ -15,7 +15,7 @@ from mmrag_nb.errors import IndexFileError, IndexMismatch
 from mmrag_nb.types import Chunk, Item, Preview
 
 from .entries import Record
-from .schema import connect
+from .schema import connect, read_only
 from .words import match_expression, searchable
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._db = connect(path)
         self._changes = 0
+        self.read_only = read_only(path)
 
     @property
     def generation(self) -> tuple[int, int]:
@@ -56,6 +57,10 @@ class Catalog:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        if self.read_only:
+            raise IndexFileError(
+                f"{self.path} may only be read: copy it to a folder of your own, or save under a new name"
+            )
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -78,6 +83,8 @@ class Catalog:
             The index has vectors of this space made by another model.
         """
         known = self.fingerprint(space)
+        if known is None and self.read_only:
+            return
         if known is None:
             row = (space, dimension, json.dumps(dict(fingerprint)), json.dumps(dict(versions)))
             with self._write() as db:
@@ -85,12 +92,18 @@ class Catalog:
         elif known != dict(fingerprint):
             raise IndexMismatch(space, known, fingerprint)
 
-    def add(self, entries: Iterable[Entry], vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
-        """Keep ``entries`` and ``vectors`` (by space, then key) in one transaction.
+    def add(
+        self,
+        entries: Iterable[Entry],
+        vectors: Mapping[str, Mapping[str, NDArray[np.float32]]],
+        meta: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep ``entries``, ``vectors`` (by space, then key) and ``meta`` (what made them) in one transaction.
 
         An item known by its hash is replaced.
         """
         with self._write() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
             for space, by_key in vectors.items():
                 rows = ((space, key, vector.astype(_LITTLE).tobytes()) for key, vector in by_key.items())
                 db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
@@ -126,11 +139,13 @@ class Catalog:
             chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
             db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
 
-    def set_background(self, space: str, modality: Modality, vectors: Vectors) -> None:
-        """Keep the vectors (b, d) in ``space`` of background queries of ``modality``."""
+    def set_background(self, space: str, modality: Modality, digest: str, vectors: Vectors) -> None:
+        """Keep the vectors (b, d) in ``space`` of the background queries of ``modality`` that ``digest`` stands for."""
+        if self.read_only:
+            return
         with self._write() as db:
-            row = (space, modality, vectors.astype(_LITTLE).tobytes())
-            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?)", row)
+            row = (space, modality, digest, vectors.astype(_LITTLE).tobytes())
+            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
 
     def set_meta(self, **values: str) -> None:
         """Keep facts about the index, such as the settings it was made with."""
@@ -166,11 +181,12 @@ class Catalog:
         rows = self._rows("SELECT fingerprint FROM spaces WHERE name = ?", (space,))
         return json.loads(str(rows[0][0])) if rows else None
 
-    def background(self, space: str, modality: Modality) -> Vectors | None:
-        """The vectors (b, d) in ``space`` of background queries of ``modality``."""
+    def background(self, space: str, modality: Modality, digest: str) -> Vectors | None:
+        """The vectors (b, d) kept by :meth:`set_background`."""
         query = """
-            SELECT vectors, dimension FROM backgrounds JOIN spaces ON name = space WHERE space = ? AND modality = ?"""
-        for blob, dimension in self._rows(query, (space, modality)):
+            SELECT vectors, dimension FROM backgrounds JOIN spaces ON name = space
+            WHERE space = ? AND modality = ? AND digest = ?"""
+        for blob, dimension in self._rows(query, (space, modality, digest)):
             return _floats(blob).reshape(-1, int(str(dimension)))
         return None
 
@@ -201,9 +217,13 @@ class Catalog:
             SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
         return [str(row[0]) for row in self._rows(query, (item_hash,))]
 
-    def embeddable(self) -> int:
-        """Number of chunks of which something can be embedded: not those in which nothing was heard."""
-        return int(str(self._rows("SELECT count(DISTINCT chunk) FROM views")[0][0]))
+    def embeddable(self, modality: Modality | None = None) -> int:
+        """Number of chunks of which something (or something of ``modality``) can be embedded.
+
+        Those in which nothing was heard, say, are not among them.
+        """
+        query = "SELECT count(DISTINCT chunk) FROM views WHERE modality = coalesce(?, modality)"
+        return int(str(self._rows(query, (modality,))[0][0]))
 
     def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
         """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
@@ -265,8 +285,9 @@ class Catalog:
         IndexFileError
             The folder is missing or cannot be written; ``path`` is no index, or one that is open elsewhere.
         """
+        path = path.resolve()  # a link stays a link
         with self._lock:
-            if self.path is not None and path.exists() and path.samefile(self.path):
+            if self.path is not None and self.path.exists() and path.exists() and path.samefile(self.path):
                 return
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             try:
@@ -281,7 +302,7 @@ class Catalog:
                 temporary.unlink(missing_ok=True)
             self._db.close()
             self._db = connect(path)
-            self.path = path
+            self.path, self.read_only = path, False
 
     def close(self) -> None:
         """Close the database; the catalog is of no use afterwards."""

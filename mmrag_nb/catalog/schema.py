@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ CREATE TABLE spaces (
 CREATE TABLE backgrounds (
     space    TEXT NOT NULL,
     modality TEXT NOT NULL,         -- of the queries
+    digest   TEXT NOT NULL,         -- hash of the queries
     vectors  BLOB NOT NULL,         -- (b, dimension) float32 little-endian, unit rows
     UNIQUE (space, modality)
 );
@@ -96,9 +98,11 @@ def connect(path: Path | None) -> sqlite3.Connection:
     """
     if path is not None and not path.parent.is_dir():
         raise IndexFileError(f"there is no folder {path.parent} to keep {path.name} in: make it, or name another")
+    frozen = read_only(path)  # taken as it lies there, no lock or log beside it
+    name = f"{path.resolve().as_uri()}?mode=ro&immutable=1" if path is not None and frozen else str(path or ":memory:")
     try:
         # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
-        connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(name, check_same_thread=False, isolation_level=None, uri=frozen)
     except sqlite3.Error as error:
         raise IndexFileError(f"{path} cannot be opened: {error}") from error
     try:
@@ -112,6 +116,11 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path | None) -> bool:
+    """Whether the index at ``path`` may be read but not written, neither it nor a log beside it."""
+    return path is not None and path.is_file() and not all(os.access(part, os.W_OK) for part in (path, path.parent))
+
+
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -122,7 +131,7 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         raise IndexFileError(
             f"{path} has format {version}, this version reads up to {VERSION}: pip install --upgrade mmrag-nb"
         )
-    if path is not None:
+    if path is not None and not read_only(path):
         connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
         connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from mmrag_nb.assets.background import queries
 from .clip import ClipEncoder
 
 _FOLDER = "emoji_clip"
+_DECISIVE = ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json")
+"""What decides its vectors; the background and the record of the training lie beside it."""
 
 
 class EmojiEncoder(ClipEncoder):
@@ -27,6 +30,13 @@ class EmojiEncoder(ClipEncoder):
         folder = Path(str(files("mmrag_nb.assets"))) / _FOLDER
         super().__init__(str(folder), device=device, precision="float32" if precision == "auto" else precision)
         self.space = "clip:emoji"
-        self.fingerprint = {**self.fingerprint, "model": "mmrag_nb/emoji-clip"}
+        self.fingerprint = {**self.fingerprint, "model": "mmrag_nb/emoji-clip", "revision": _revision(folder)}
         own = (folder / "background.txt").read_text(encoding="utf-8").splitlines()
         self.background = (*own, *queries(40))
+
+
+def _revision(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in _DECISIVE:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()

@@ -127,16 +127,16 @@ def test_a_failed_batch_leaves_nothing_behind(catalog):
 
 def test_save_goes_on_in_the_file_and_open_finds_everything(catalog, tmp_path):
     fill(catalog)
-    catalog.set_background("s", "text", unit([3, 4]))
+    catalog.set_background("s", "text", "d", unit([3, 4]))
     path = tmp_path / "lesson.mmrag"
     catalog.save(path)
     catalog.add([entry("later.txt", "added after saving")], {})
     again = Catalog(path)
     assert again.counts() == {"text": 3}
     np.testing.assert_array_equal(again.matrix("s", "text")[1], catalog.matrix("s", "text")[1])
-    np.testing.assert_allclose(again.background("s", "text"), [[0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(again.background("s", "text", "d"), [[0.6, 0.8]], rtol=1e-6)
     assert list(again.bm25(["saving"], 5))
-    assert again.background("s", "image") is None
+    assert again.background("s", "text", "other") is None
     again.close()
 
 
@@ -249,3 +249,35 @@ def test_a_moved_item_is_found_by_its_new_name(catalog):
     assert catalog.records([found])[found].item.name == "granite.txt"
     assert catalog.bm25(["lindqvist"], 5).keys() == {found}
     assert catalog.find("hash of stone.txt")[0].metadata == {"author": "Lindqvist"}
+
+
+def test_an_index_that_may_only_be_read_is_read(catalog, tmp_path, monkeypatch):
+    import os
+
+    fill(catalog)
+    catalog.save(tmp_path / "lesson.mmrag")
+    catalog.close()
+    # A superuser may write everything, so the answer of the system is changed rather than the file's mode.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    shared = Catalog(tmp_path / "lesson.mmrag")
+    assert shared.read_only
+    assert shared.counts() == {"text": 2}
+    assert shared.bm25(["apple"], 5)
+    shared.register("another", 2, {}, {})
+    shared.set_background("s", "text", "d", unit([3, 4]))
+    with pytest.raises(IndexFileError, match="read"):
+        shared.add([entry("more.txt", "more")], {})
+    shared.close()
+
+
+def test_a_link_stays_a_link_and_a_deleted_file_is_written_again(catalog, tmp_path):
+    fill(catalog)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "lesson.mmrag").symlink_to(tmp_path / "real" / "lesson.mmrag")
+    catalog.save(tmp_path / "lesson.mmrag")
+    assert (tmp_path / "lesson.mmrag").is_symlink()
+    assert Catalog(tmp_path / "real" / "lesson.mmrag").counts() == {"text": 2}
+    catalog.save(tmp_path / "a.mmrag")
+    (tmp_path / "a.mmrag").unlink()
+    catalog.save(tmp_path / "b.mmrag")
+    assert Catalog(tmp_path / "b.mmrag").counts() == {"text": 2}

@@ -271,3 +271,15 @@ def test_reloading_keeps_the_index_and_a_refused_setting_does_not_stop_it(shell,
     run(shell, "%config MMRag.timeout = 0")
     assert run(shell, "%load_ext mmrag_nb").success
     assert run(shell, "%mmrag_status").success
+
+
+def test_asking_with_a_picture(shell, capsys):
+    from mmrag_nb.assets.demo.media import demo_folder
+
+    shell.user_ns["folder"] = demo_folder() / "emoji"
+    run(shell, "%mmrag_index {{folder}}")
+    assert run(shell, "%mmrag_ask --image {{folder / 'drawing_02.png'}} -k 2").result[0].item.name == "drawing_02.png"
+    shell.user_ns["apple"] = Image.open(demo_folder() / "emoji" / "drawing_02.png")
+    assert run(shell, "%mmrag_ask --image {{apple}}").result[0].item.name == "drawing_02.png"
+    assert "--image {{apple}}" in fails(shell, capsys, "%mmrag_ask {{apple}}")
+    assert "one of the two" in fails(shell, capsys, "%mmrag_ask an apple --image {{apple}}")

@@ -15,7 +15,7 @@ from mmrag_nb.notebook.session import one_line
 
 if TYPE_CHECKING:
     from mmrag_nb.notebook.session import Session
-    from mmrag_nb.results import Answer
+    from mmrag_nb.results import Answer, Hits
 
 
 @magics_class
@@ -29,12 +29,15 @@ class AskMagics(Magics):
     @no_var_expand
     @needs_local_scope
     @magic_arguments()
+    @argument("--image", metavar="PICTURE", help="Look for a picture, a path or {{expr}}, instead of asking.")
     @argument("-k", type=int, metavar="K", help="How many hits to retrieve.")
     @argument("--raw", action="store_true", default=None, help="Rank by raw cosines, as naive systems do.")
     @argument("-o", "--out", type=name, metavar="NAME", help="Bind the answer to this name and show nothing.")
     @line_cell_magic
     @one_line
-    def mmrag_ask(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Answer | None:
+    def mmrag_ask(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> Answer | Hits | None:
         """Ask the index; the answer comes with its evidence.
 
         Examples::
@@ -42,6 +45,7 @@ class AskMagics(Magics):
             %mmrag_ask who is my favorite harpist?
             %mmrag_ask which picture shows a butterfly? -k 3
             %mmrag_ask {{question}} --out answer
+            %mmrag_ask --image photos/apple.jpg
 
             %%mmrag_ask
             A longer question,
@@ -50,7 +54,13 @@ class AskMagics(Magics):
         options = parse(self.mmrag_ask, line, free="question")
         if options is None:
             return None
-        question = self._question(f"{options.question}\n{cell or ''}".strip(), local_ns)
+        text = f"{options.question}\n{cell or ''}".strip()
+        if options.image is not None:
+            if text:
+                raise UsageError("ask with a question or with --image, one of the two")
+            image = self._value(options.image, local_ns)
+            return self._session.give(self._session.rag.search(k=options.k, raw=options.raw, image=image), options.out)
+        question = self._question(text, local_ns)
         try:
             answer = self._session.rag.ask(question, options.k, raw=options.raw)
         except GenerationError as error:
@@ -60,14 +70,26 @@ class AskMagics(Magics):
         return self._session.give(answer, options.out)
 
     def _question(self, text: str, local_ns: dict[str, Any] | None) -> str:
-        if text.startswith("{{") and text.endswith("}}"):
-            expression = text[2:-2].strip()
-            try:
-                text = str(self._session.evaluate(expression, local_ns)).strip()
-            except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
-                raise UsageError(f"{expression} failed: {type(error).__name__}: {error}") from None
+        value = self._value(text, local_ns)
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise UsageError(
+                f"{text} is of type {kind}, not text; a picture is looked for with %mmrag_ask --image {text}"
+            )
+        if value is not text:
+            text = value.strip()
         elif len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1].strip()
         if not text:
             raise UsageError("nothing was asked: %mmrag_ask who is my favorite harpist?")
         return text
+
+    def _value(self, text: str, local_ns: dict[str, Any] | None) -> Any:
+        """The value of ``{{expression}}``; any other text is itself."""
+        if not (text.startswith("{{") and text.endswith("}}")):
+            return text
+        expression = text[2:-2].strip()
+        try:
+            return self._session.evaluate(expression, local_ns)
+        except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+            raise UsageError(f"{expression} failed: {type(error).__name__}: {error}") from None

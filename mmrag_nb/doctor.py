@@ -27,6 +27,7 @@ _OPTIONAL = {
     "pocketsphinx": ("offline", "hears speech without a download"),
     "google-genai": ("gemini", "writes answers"),
     "google-generativeai": ("gemini-legacy", "writes answers, with Google's earlier SDK"),
+    "resvg-py": ("train", "draws emoji to train on"),
     "pandas": ("pandas", "tables of results"),
     "jupyterlab": ("lab", "notebooks in the browser"),
 }

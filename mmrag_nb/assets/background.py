@@ -14,6 +14,13 @@ def background() -> tuple[str, ...]:
 
 
 @cache
+def of_drawings() -> tuple[str, ...]:
+    """Captions of drawings and questions for them, with some general lines: for the image-text model that ships."""
+    own = files("mmrag_nb.assets").joinpath("emoji_clip", "background.txt").read_text(encoding="utf-8")
+    return (*own.splitlines(), *queries(40))
+
+
+@cache
 def pictures() -> tuple[Path, ...]:
     """Pictures of many kinds: the demo's, for questions that are pictures."""
     return tuple(sorted(Path(str(files("mmrag_nb.assets.demo"))).rglob("*.png")))

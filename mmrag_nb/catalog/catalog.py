@@ -147,11 +147,6 @@ class Catalog:
             row = (space, modality, digest, vectors.astype(_LITTLE).tobytes())
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
 
-    def set_meta(self, **values: str) -> None:
-        """Keep facts about the index, such as the settings it was made with."""
-        with self._write() as db:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
@@ -159,7 +154,7 @@ class Catalog:
             return self._db.execute(query, parameters).fetchall()
 
     def meta(self) -> dict[str, str]:
-        """The facts kept by :meth:`set_meta`."""
+        """What made the index: the settings in force when something was added last."""
         return {str(k): str(v) for k, v in self._rows("SELECT key, value FROM meta")}
 
     def counts(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from mmrag_nb.assets.background import queries
+from mmrag_nb.assets.background import of_drawings
 
 from .clip import ClipEncoder
 
@@ -31,8 +31,7 @@ class EmojiEncoder(ClipEncoder):
         super().__init__(str(folder), device=device, precision="float32" if precision == "auto" else precision)
         self.space = "clip:emoji"
         self.fingerprint = {**self.fingerprint, "model": "mmrag_nb/emoji-clip", "revision": _revision(folder)}
-        own = (folder / "background.txt").read_text(encoding="utf-8").splitlines()
-        self.background = (*own, *queries(40))
+        self.background = of_drawings()
 
 
 def _revision(folder: Path) -> str:

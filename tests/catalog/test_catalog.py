@@ -231,7 +231,7 @@ def test_a_second_writer_is_told(catalog, tmp_path, monkeypatch):
     other = Catalog(tmp_path / "lesson.mmrag")
     other._db.execute("PRAGMA busy_timeout = 50")
     with catalog._write(), pytest.raises(IndexFileError, match="being written elsewhere"):
-        other.set_meta(a="b")
+        other.add([], {}, {"a": "b"})
     other.close()
 
 

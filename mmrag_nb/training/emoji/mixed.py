@@ -34,14 +34,17 @@ class MixedRanking:
     """Where each query is ranked among its answer's own modality only."""
 
 
-def mixed_rankings(image: Vectors, text: Vectors, seed: int = 0) -> list[MixedRanking]:
+def mixed_rankings(
+    image: Vectors, text: Vectors, background: Vectors | None = None, seed: int = 0
+) -> list[MixedRanking]:
     """Measure every pool of `POOLS`.
 
     Parameters
     ----------
     image, text : (n, d)
-        Row i of ``image`` is the picture that row i of ``text`` describes. The last 100 sentences serve as background
-        queries only, and their pictures are left out.
+        Row i of ``image`` is what row i of ``text`` describes. The last 100 pairs are left out of the pools.
+    background : (b, d), optional
+        Background queries; the sentences of the pairs that were left out, where absent.
 
     Notes
     -----
@@ -49,7 +52,8 @@ def mixed_rankings(image: Vectors, text: Vectors, seed: int = 0) -> list[MixedRa
     sentences' own covariance) of a sentence: of an indexed picture's, so that the picture is the answer, or of an
     indexed sentence, which then is the answer itself.
     """
-    image, text, background = image[:-BACKGROUND], text[:-BACKGROUND], text[-BACKGROUND:]
+    background = text[-BACKGROUND:] if background is None else background
+    image, text = image[:-BACKGROUND], text[:-BACKGROUND]
     rng = np.random.default_rng(seed)
     outcomes = []
     for pictures, sentences in POOLS:

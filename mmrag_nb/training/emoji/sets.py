@@ -22,7 +22,8 @@ class EmojiSet:
     """SPDX identifier of the drawings' licence."""
     source: str
     role: Role
-    """``train``; ``validation``: looked at for choices, never trained on; ``test``: looked at once, for the figures."""
+    """``train``; ``validation``: looked at for choices, never trained on; ``test``: never trained on, measured
+    for the figures (the model card says how often)."""
     form: Literal["iconify", "pictures", "font"] = "iconify"
 
 

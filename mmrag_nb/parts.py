@@ -113,7 +113,7 @@ class Parts:
         if channel is None:
             return None
         if (*place, asked) not in self._calibrations:
-            self._calibrations[(*place, asked)] = fit(background, channel.vectors)
+            self._calibrations[(*place, asked)] = fit(background, channel.vectors, way.encoder.least_deviation)
         return replace(channel, calibration=self._calibrations[(*place, asked)])
 
     def _background(self, catalog: Catalog, encoder: Encoder, asked: Modality) -> Vectors:

@@ -56,6 +56,8 @@ class Encoder(Protocol):
     background: Sequence[str]
     """Texts, of the kind it knows, that have nothing to do with any index: the yardstick of calibration. Empty where
     the package's general ones serve."""
+    least_deviation: float
+    """Smallest standard deviation of cosines that calibration may assume: below it lies noise of the space itself."""
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens as the encoder sees them, special tokens included."""

@@ -48,6 +48,7 @@ class ClipEncoder:
 
     modalities: frozenset[Modality] = frozenset({"text", "image"})
     background: Sequence[str] = ()
+    least_deviation = 1e-3
 
     def __init__(
         self,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", float, "NDArray[np.float32]")
 
-# Identical background cosines (a single blank page, say) must not turn rounding noise into certainty.
-_LEAST_DEVIATION = 1e-3
+LEAST_DEVIATION = 1e-3
+"""Identical background cosines (a single blank page, say) must not turn rounding noise into certainty."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,11 @@ class Calibration:
         return (cosines - self.mean) / self.deviation
 
 
-def fit(background: Vectors, vectors: Vectors) -> Calibration:
-    """Measure ``background`` (b, d) against the index's ``vectors`` (n, d), both with unit rows; n may be 1."""
+def fit(background: Vectors, vectors: Vectors, least: float = LEAST_DEVIATION) -> Calibration:
+    """Measure ``background`` (b, d) against the index's ``vectors`` (n, d), both with unit rows; n may be 1.
+
+    ``least`` is the smallest deviation that means something in this space.
+    """
     if not len(background) or not len(vectors):
         return Calibration(0.0, 1.0)
     # The moments of all b * n cosines without forming them: B X^T has mean (mean B)(mean X)^T and mean square
@@ -46,4 +49,4 @@ def fit(background: Vectors, vectors: Vectors) -> Calibration:
     b, x = background.astype(np.float64), vectors
     mean = float(b.mean(0) @ x.mean(0, dtype=np.float64))
     square = float(np.sum((b.T @ b) * (x.T @ x)) / (len(b) * len(x)))
-    return Calibration(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), _LEAST_DEVIATION))
+    return Calibration(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), least))

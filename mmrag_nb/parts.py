@@ -98,7 +98,8 @@ class Parts:
     def channel(self, catalog: Catalog, way: Way, asked: Modality) -> Channel | None:
         """The vectors of ``way``, fresh, calibrated for questions that are ``asked``; ``None`` where there are none."""
         place = (way.encoder.space, way.modality)
-        background = self._background(catalog, way.encoder, asked)
+        if (*place, asked) not in self._calibrations:
+            self._background(catalog, way.encoder, asked)  # the first time it is written, which changes the state
         state = (self._settings.store, catalog.generation)
         if self._channels.get(place, (None, None))[0] != state:
             ids, vectors = catalog.matrix(*place)
@@ -113,6 +114,7 @@ class Parts:
         if channel is None:
             return None
         if (*place, asked) not in self._calibrations:
+            background = self._background(catalog, way.encoder, asked)
             self._calibrations[(*place, asked)] = fit(background, channel.vectors, way.encoder.least_deviation)
         return replace(channel, calibration=self._calibrations[(*place, asked)])
 

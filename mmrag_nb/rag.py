@@ -75,6 +75,7 @@ class MultimodalRAG:
         self._parts = Parts(self.settings)
         self.report: IndexReport | None = None
         """What the last :meth:`index` did, also when it was interrupted."""
+        self._reach: tuple[object, list[str]] = (None, [])
 
     # -- index -----------------------------------------------------------------------------------------------------
 
@@ -212,6 +213,9 @@ class MultimodalRAG:
             That is all of it.
         """
         spaces = " and ".join(dict.fromkeys(way.encoder.space for way in ways))
+        state = (spaces, modality, self._catalog.generation)
+        if self._reach[0] == state:  # counting costs more the larger the index, so it is not done for each question
+            return self._reach[1]
         embeddable = self._catalog.embeddable(modality)
         reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
         if not reached and (embeddable or modality):
@@ -221,7 +225,9 @@ class MultimodalRAG:
                 "was made with"
             )
         missing = embeddable - reached
-        return [f"{missing:,} of {embeddable:,} chunks have no vector in {spaces}: index them again"] if missing else []
+        told = [f"{missing:,} of {embeddable:,} chunks have no vector in {spaces}: index them again"] if missing else []
+        self._reach = (state, told)
+        return told
 
     # -- ask -------------------------------------------------------------------------------------------------------
 

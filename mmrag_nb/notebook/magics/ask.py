@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -13,18 +13,15 @@ from mmrag_nb.errors import GenerationError
 from mmrag_nb.notebook.arguments import name, parse
 from mmrag_nb.notebook.session import one_line
 
+from .base import SessionMagics
+
 if TYPE_CHECKING:
-    from mmrag_nb.notebook.session import Session
     from mmrag_nb.results import Answer, Hits
 
 
 @magics_class
-class AskMagics(Magics):
+class AskMagics(SessionMagics):
     """What questions the index."""
-
-    def __init__(self, shell: Any, session: Session) -> None:
-        super().__init__(shell)
-        self._session = session
 
     @no_var_expand
     @needs_local_scope

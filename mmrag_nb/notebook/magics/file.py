@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import parse
 from mmrag_nb.notebook.session import one_line
 
+from .base import SessionMagics
+
 if TYPE_CHECKING:
-    from mmrag_nb.notebook.session import Session
     from mmrag_nb.results import Status
 
 
 @magics_class
-class FileMagics(Magics):
+class FileMagics(SessionMagics):
     """What keeps the index."""
-
-    def __init__(self, shell: Any, session: Session) -> None:
-        super().__init__(shell)
-        self._session = session
 
     @no_var_expand
     @magic_arguments()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -14,18 +14,15 @@ from mmrag_nb.notebook.arguments import name, parse
 from mmrag_nb.notebook.progress import ProgressLine
 from mmrag_nb.notebook.session import one_line
 
+from .base import SessionMagics
+
 if TYPE_CHECKING:
-    from mmrag_nb.notebook.session import Session
     from mmrag_nb.results import IndexReport
 
 
 @magics_class
-class IndexMagics(Magics):
+class IndexMagics(SessionMagics):
     """What fills the index."""
-
-    def __init__(self, shell: Any, session: Session) -> None:
-        super().__init__(shell)
-        self._session = session
 
     @no_var_expand
     @needs_local_scope

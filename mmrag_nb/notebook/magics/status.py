@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import name, parse
 from mmrag_nb.notebook.session import one_line
 
+from .base import SessionMagics
+
 if TYPE_CHECKING:
-    from mmrag_nb.notebook.session import Session
     from mmrag_nb.results import Status
 
 
 @magics_class
-class StatusMagics(Magics):
+class StatusMagics(SessionMagics):
     """What tells where things stand."""
-
-    def __init__(self, shell: Any, session: Session) -> None:
-        super().__init__(shell)
-        self._session = session
 
     @no_var_expand
     @magic_arguments()

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
-from .catalog.words import terms as split_terms
-from .errors import EmptyIndex, GenerationError, IndexFileError, InvalidSetting, MissingVectors, MMRagError
+from .errors import GenerationError, IndexFileError, InvalidSetting, MMRagError, UnknownName
 from .evidence import evidence
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
-from .parts import Parts, library_versions, short_name
-from .queries import embed_picture, embed_question
+from .parts import Parts
 from .results import Answer, Hit, Hits, IndexReport, Status
-from .retrieval import lexical
-from .retrieval.gap import gap_line
-from .retrieval.search import rank
-from .settings import MODELS, MOST_HITS, NONE, Settings
+from .searching import Searching
+from .settings import MODELS, Settings
 from .sources.given import as_sources
-from .types import Prompt
+from .types import Item, Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable
 
     from typing_extensions import Self
 
     from .protocols import Progress
-    from .retrieval.search import Channel
-    from .retrieval.shared import Way
+    from .queries import Query
     from .types import Modality
 
-_SHOWN = ("thumbnail", "peaks", "clip")
-_MOST_WORDS = 100
-"""Words of a question that the lexical channel looks up; a longer one is a text, which its vector stands for."""
+_ID_DIGITS = 8
+"""Hexadecimal digits from which the begin of an id stands for an item."""
 
 
 class MultimodalRAG:
@@ -73,9 +69,9 @@ class MultimodalRAG:
         self.settings = settings or Settings(**choices)
         self._catalog = Catalog(Path(path).expanduser() if path is not None else None)
         self._parts = Parts(self.settings)
+        self._searching = Searching(self._parts, self._catalog, self.settings)
         self.report: IndexReport | None = None
         """What the last :meth:`index` did, also when it was interrupted."""
-        self._reach: tuple[object, list[str]] = (None, [])
 
     # -- index -----------------------------------------------------------------------------------------------------
 
@@ -112,19 +108,32 @@ class MultimodalRAG:
 
     # -- search ----------------------------------------------------------------------------------------------------
 
-    def search(self, question: str = "", k: int | None = None, *, raw: bool | None = None, image: Any = None) -> Hits:
-        """Retrieve the ``k`` chunks that fit a question, or a picture, best, best first.
+    def search(
+        self,
+        question: str = "",
+        k: int | None = None,
+        *,
+        raw: bool | None = None,
+        image: Any = None,
+        audio: Any = None,
+        modalities: Iterable[Modality] | None = None,
+    ) -> Hits:
+        """Retrieve the ``k`` chunks that fit what is asked best, best first.
 
         Parameters
         ----------
         question
-            What is asked or looked for.
-        image
-            A picture to look for, instead of a question: a path or a ``PIL.Image``.
+            What is asked or looked for. Beside a picture, its words count for the lexical channel.
         k
             How many, 1 to 100; the setting's where absent.
         raw
             Rank by raw cosine alone; the setting's where absent.
+        image
+            A picture to look for: a path or a ``PIL.Image``.
+        audio
+            The question, spoken: a path, ``(samples, rate)`` or a pydub ``AudioSegment``.
+        modalities
+            Kinds of chunks to find, ``("image", "audio")``; all where absent.
 
         Raises
         ------
@@ -134,105 +143,67 @@ class MultimodalRAG:
             What is indexed was embedded by other models than the settings choose now.
         IndexMismatch
             A model of the same name made other vectors.
+        LoadError
+            The picture or the sound cannot be read.
         """
-        if bool(question.strip()) == (image is not None):
-            raise MMRagError("ask with a question or with image=, one of the two")
-        settings = self.settings
-        k = settings.k if k is None else k
-        raw = settings.raw if raw is None else raw
-        if not 1 <= k <= MOST_HITS:
-            raise InvalidSetting(f"k is {k}: 1 to {MOST_HITS} hits can be asked for")
-        total = self._catalog.chunk_count()
-        if not total:
-            raise EmptyIndex("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
         start = time.perf_counter()
-        ways = self._parts.ways(pictures=image is not None or bool(self._catalog.counts().get("image")))
-        for encoder in {way.encoder.space: way.encoder for way in ways}.values():
-            self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
-        asked: Modality = "text" if image is None else "image"
-        ways = [way for way in ways if asked in way.encoder.modalities]
-        if not ways:
-            raise InvalidSetting("clip is 'none', so pictures cannot be asked with: set it to 'emoji' or a CLIP model")
-        channels = [found for way in ways if (found := self._parts.channel(self._catalog, way, asked)) is not None]
-        remarks = self._unreached(channels, ways, None if image is None else "image")
-        encoders = {way.encoder.space: way.encoder for way in ways}
-        if image is None:
-            queries, cut = embed_question(encoders, question)
-        else:
-            loader = self._parts.loader("image", ways[0].encoder)
-            queries, cut = embed_picture(encoders, loader, image), []
-        embedded = time.perf_counter()
+        query = self._searching.query(question, image, audio)
+        return self._found(query, start, k, raw=raw, modalities=modalities)
 
-        words = lexical.content_terms(split_terms(question))[:_MOST_WORDS]
-        bm25 = {} if raw else self._catalog.bm25(words, max(50, 5 * k))
-        shares = lexical.relative(bm25, [self._catalog.document_frequency(word) for word in words], total)
-        scored, picture = rank(
-            channels, queries, k=k, bm25=bm25, lexical=shares, lexical_weight=settings.lexical_weight, raw=raw
-        )
-        records = self._catalog.records([one.chunk for one in (*scored, *([picture] if picture else []))])
-        hits = tuple(
-            Hit(
-                rank=place,
-                score=one.score,
-                cosine=one.cosine,
-                lexical=one.lexical,
-                chunk=record.chunk,
-                item=record.item,
-                calibrated=one.calibrated,
-                seen_as=one.seen_as,
-                space=one.space,
-                raw_rank=one.raw_rank,
-                matches=lexical.matches(record.chunk.text, words),
-                facts=record.facts,
-                previews=self._catalog.previews(record.item.id, record.chunk.ordinal, _SHOWN),
-            )
-            for place, one in enumerate(scored, 1)
-            for record in [records[one.chunk]]
-        )
-        timings = {"embed": embedded - start, "search": time.perf_counter() - embedded}
-        speech = settings.chosen("speech")
-        facts = (
-            f"{settings.strategy}{', raw' if raw else ''}",
-            *dict.fromkeys(way.encoder.description for way in ways),
-            *([short_name(speech)] if speech != NONE and any(hit.chunk.modality == "audio" for hit in hits) else []),
-            *(cut or ["nothing truncated"]),
-            *remarks,
-        )
-        gap = ""
-        if image is None and picture is not None and any(channel.modality != "image" for channel in channels):
-            place = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
-            gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
-        return Hits(hits, question or "more like this picture", facts, timings, gap)
+    def similar(
+        self,
+        to: Any,
+        k: int | None = None,
+        *,
+        raw: bool | None = None,
+        modalities: Iterable[Modality] | None = None,
+    ) -> Hits:
+        """Retrieve what is most like something in the index, or like a picture that is not, itself left out.
 
-    def _unreached(self, channels: Sequence[Channel], ways: Sequence[Way], modality: Modality | None) -> list[str]:
-        """What of the index (of its views as ``modality``) the models in force cannot find: others embedded it.
+        Parameters
+        ----------
+        to
+            A :class:`Hit`, an ``Item``, a name, URI or id of an item in the index; or a path or ``PIL.Image``.
 
         Raises
         ------
-        MissingVectors
-            That is all of it.
+        UnknownName
+            Nothing of that name is in the index, and no picture is there either.
         """
-        spaces = " and ".join(dict.fromkeys(way.encoder.space for way in ways))
-        state = (spaces, modality, self._catalog.generation)
-        if self._reach[0] == state:  # counting costs more the larger the index, so it is not done for each question
-            return self._reach[1]
-        embeddable = self._catalog.embeddable(modality)
-        reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
-        if not reached and (embeddable or modality):
-            made = ", ".join(space for space, n in self._catalog.spaces().items() if n)
-            raise MissingVectors(
-                f"the index has vectors in {made}, none in {spaces}: index the sources again, or choose the models it "
-                "was made with"
-            )
-        missing = embeddable - reached
-        told = [f"{missing:,} of {embeddable:,} chunks have no vector in {spaces}: index them again"] if missing else []
-        self._reach = (state, told)
-        return told
+        start = time.perf_counter()
+        if isinstance(to, Hit):
+            shown = f"more like {to.item.name}"
+            query = self._searching.like([self._catalog.chunk_ids(to.item.id)[to.chunk.ordinal]], shown)
+        elif hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
+            query = self._searching.picture(to)
+        else:
+            item = self.item(to)
+            query = self._searching.like(self._catalog.chunk_ids(item.id), f"more like {item.name}")
+        return self._found(query, start, k, raw=raw, modalities=modalities)
+
+    def _found(
+        self, query: Query, start: float, k: int | None, *, raw: bool | None, modalities: Iterable[Modality] | None
+    ) -> Hits:
+        embedded = time.perf_counter() - start
+        hits = self._searching.hits(query, k, raw=raw, modalities=modalities)
+        return replace(hits, timings={"embed": embedded, **hits.timings})
 
     # -- ask -------------------------------------------------------------------------------------------------------
 
-    def ask(self, question: str, k: int | None = None, *, raw: bool | None = None) -> Answer:
-        """Answer ``question`` from the index, with numbered citations of the evidence.
+    def ask(
+        self,
+        question: str = "",
+        k: int | None = None,
+        *,
+        raw: bool | None = None,
+        image: Any = None,
+        audio: Any = None,
+        modalities: Iterable[Modality] | None = None,
+    ) -> Answer:
+        """Answer a question from the index, with numbered citations of the evidence.
+
+        It may be asked in words, by voice (``audio=``), or with a picture (``image=``, with or without words): then
+        the picture finds the evidence, and goes to the generator with it. For the parameters see :meth:`search`.
 
         Raises
         ------
@@ -241,16 +212,21 @@ class MultimodalRAG:
         GenerationError
             The generator failed; its ``answer`` has the retrieved hits.
         """
-        hits = self.search(question, k, raw=raw)
+        start = time.perf_counter()
+        query = self._searching.query(question, image, audio)
+        hits = self._found(query, start, k, raw=raw, modalities=modalities)
+        asked = query.words if query.picture is None else question.strip()
         generator, stands_in = self._parts.generator()
-        prompt = Prompt(question, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits))
+        pictures = () if query.picture is None else (query.picture,)
+        prompt = Prompt(asked, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits), pictures)
+        asked = asked or query.shown
         start = time.perf_counter()
         try:
             generation = generator.generate(prompt)
         except GenerationError as error:
             timings = {**hits.timings, "generate": time.perf_counter() - start}
             error.answer = Answer(
-                question, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
+                asked, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
             )
             raise
         by_number = {hit.rank: hit for hit in hits}
@@ -258,7 +234,7 @@ class MultimodalRAG:
         if stands_in:
             text += f"\n\n(Quoted, not written: {stands_in}.)"
         return Answer(
-            question,
+            asked,
             text,
             hits,
             citations={number: by_number[number] for number in cited(generation.text, by_number)},
@@ -314,6 +290,38 @@ class MultimodalRAG:
         """The file the index is kept in; ``None`` while it is in memory."""
         return self._catalog.path
 
+    def items(self) -> list[Item]:
+        """What is in the index, in the order in which it came."""
+        return self._catalog.items()
+
+    def named(self, name: str | os.PathLike[str]) -> list[Item]:
+        """The items that ``name`` may mean: a name, a URI, or the first eight or more digits of an id."""
+        text = os.fspath(name)
+        items = self.items()
+        exact = [item for item in items if text in {item.uri, item.id}]
+        begun = [item for item in items if len(text) >= _ID_DIGITS and item.id.startswith(text)]
+        return exact or [item for item in items if item.name == text] or begun
+
+    def item(self, which: Item | str | os.PathLike[str]) -> Item:
+        """The one item that ``which`` means; see :meth:`named`.
+
+        Raises
+        ------
+        UnknownName
+            There is none.
+        MMRagError
+            There are several.
+        """
+        if isinstance(which, Item):
+            return which
+        found = self.named(which)
+        if not found:
+            raise UnknownName("item", os.fspath(which), [item.name for item in self.items()])
+        if len(found) > 1:
+            places = ", ".join(item.uri for item in found[:3])
+            raise MMRagError(f"{which} names {len(found)} items: say which by its path, {places}")
+        return found[0]
+
     def status(self) -> Status:
         """Where the index is, what is in it, which models are chosen."""
         settings = self.settings
@@ -339,3 +347,7 @@ class MultimodalRAG:
     def __repr__(self) -> str:
         items = ", ".join(f"{n} {modality}" for modality, n in self._catalog.counts().items())
         return f"<MultimodalRAG {items or 'empty'}; {self.path or 'in memory'}>"
+
+
+def _is_file(name: str | os.PathLike[str]) -> bool:
+    return Path(name).expanduser().is_file()

@@ -156,6 +156,8 @@ class Prompt:
     question: str
     instructions: str
     evidence: tuple[Evidence, ...]
+    pictures: tuple[Preview, ...] = ()
+    """Those asked with; the question may then be empty."""
 
 
 @dataclass(frozen=True)

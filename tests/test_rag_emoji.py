@@ -8,7 +8,8 @@ from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import InvalidSetting, MissingVectors, MMRagError
 
-DRAWINGS = demo_folder() / "emoji"
+DEMO = demo_folder()
+DRAWINGS = DEMO / "emoji"
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +57,14 @@ def test_a_picture_finds_itself_and_its_like(rag):
     assert rag.search(image=turned)[0].item.name == "drawing_09.png"
 
 
-def test_one_question_at_a_time(rag):
-    with pytest.raises(MMRagError, match="one of the two"):
-        rag.search("an apple", image=DRAWINGS / "drawing_02.png")
+def test_what_cannot_be_asked_is_told(rag):
+    for asked in [{}, {"question": "  "}]:
+        with pytest.raises(MMRagError, match="nothing was asked"):
+            rag.search(**asked)
+    with pytest.raises(MMRagError, match="voice alone"):
+        rag.search("an apple", audio=DEMO / "lighthouse_talk.mp3")
+    with pytest.raises(InvalidSetting, match="'smell' is no modality"):
+        rag.search("an apple", modalities=["smell"])
     with MultimodalRAG(preset="offline", clip="none") as blind:
         blind.index([{"text": "a harp"}])
         with pytest.raises(InvalidSetting, match="emoji"):

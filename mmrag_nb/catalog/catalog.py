@@ -212,6 +212,21 @@ class Catalog:
             SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
         return [str(row[0]) for row in self._rows(query, (item_hash,))]
 
+    def items(self) -> list[Item]:
+        """All items, in the order in which they were first indexed."""
+        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
+
+    def chunk_ids(self, item_hash: str) -> list[int]:
+        """Ids of the item's chunks, in order."""
+        query = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"
+        return [int(str(row[0])) for row in self._rows(query, (item_hash,))]
+
+    def chunks_among(self, modalities: Sequence[Modality]) -> NDArray[np.int64]:
+        """Ids (n,) of the chunks of these modalities, ascending."""
+        query = "SELECT id FROM chunks WHERE modality IN (SELECT value FROM json_each(?)) ORDER BY id"
+        rows = self._rows(query, (json.dumps(list(modalities)),))
+        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
+
     def embeddable(self, modality: Modality | None = None) -> int:
         """Number of chunks of which something (or something of ``modality``) can be embedded.
 
@@ -259,14 +274,17 @@ class Catalog:
         query = "SELECT count(*) FROM words WHERE words MATCH ?"
         return int(str(self._rows(query, (match_expression(term),))[0][0]))
 
-    def bm25(self, terms: Sequence[str], k: int) -> dict[int, float]:
-        """The ``k`` chunks that match any of ``terms`` best: id to BM25, higher is better."""
+    def bm25(self, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None = None) -> dict[int, float]:
+        """The ``k`` chunks, of the ids ``allowed``, that match any of ``terms`` best: id to BM25, higher is better."""
         if not terms:
             return {}
         # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
-        query = "SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? ORDER BY 2 DESC LIMIT ?"
+        among = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
+        query = f"""
+            SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? {among} ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
         expression = " OR ".join(match_expression(term) for term in terms)
-        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, k))}
+        chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
+        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, *chosen, k))}
 
     # -- the file --------------------------------------------------------------------------------------------------
 

@@ -88,6 +88,8 @@ def _pieces(text: str) -> list[str]:
 def _answer(prompt: Prompt) -> str:
     if not prompt.evidence:
         return "The sources hold nothing on this."
+    if not prompt.question:  # a picture asked, and no words that a sentence could come near to
+        return _point(prompt.evidence[0])
     candidates = [candidate for evidence in prompt.evidence for candidate in _candidates(evidence)]
     near = _Nearness(prompt.question, [candidate.text for candidate in candidates])
     places = {evidence.number: place for place, evidence in enumerate(prompt.evidence, start=1)}

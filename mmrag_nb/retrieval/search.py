@@ -13,7 +13,7 @@ import numpy as np
 from .calibration import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,13 +40,39 @@ class Channel:
     store: Store
     calibration: Calibration = _UNCALIBRATED
 
-    def cosines(self, query: Vectors, chunks: Sequence[int]) -> dict[int, float]:
-        """Cosines of ``query`` (d,) to those of ``chunks`` that this channel holds."""
+    def rows(self, chunks: Sequence[int]) -> NDArray[np.int64]:
+        """Rows of those of ``chunks`` that this channel holds."""
         wanted = np.asarray(chunks, np.int64)
         rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        held = self.ids[rows] == wanted
-        values = self.vectors[rows[held]] @ query
-        return dict(zip(wanted[held].tolist(), values.tolist(), strict=True))
+        found: NDArray[np.int64] = rows[self.ids[rows] == wanted]
+        return found
+
+    def cosines(self, query: Vectors, chunks: Sequence[int]) -> dict[int, float]:
+        """Cosines of ``query`` (d,) to those of ``chunks`` that this channel holds."""
+        rows = self.rows(chunks)
+        values = self.vectors[rows] @ query
+        return dict(zip(self.ids[rows].tolist(), values.tolist(), strict=True))
+
+    def nearest(self, query: Vectors, k: int, allowed: NDArray[np.int64] | None) -> list[int]:
+        """The ``k`` chunks nearest to ``query`` (d,), among the ids ``allowed`` where these are given.
+
+        A filter goes before the search, so that ``k`` are found where ``k`` there are.
+        """
+        if allowed is None:
+            return list(self.store.search(query[None], k)[0][0].tolist())
+        rows = np.flatnonzero(np.isin(self.ids, allowed))
+        if len(rows) > k:
+            rows = rows[np.argpartition(-(self.vectors[rows] @ query), k - 1)[:k]]
+        return list(self.ids[rows].tolist())
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question put to a channel."""
+
+    channel: Channel
+    query: Vectors
+    """(d,), unit length."""
 
 
 @dataclass(frozen=True)
@@ -65,38 +91,42 @@ class Scored:
 
 
 def rank(
-    channels: Sequence[Channel],
-    queries: Mapping[str, Vectors],
+    probes: Sequence[Probe],
     *,
     k: int,
     bm25: Mapping[int, float],
     lexical: Mapping[int, float],
     lexical_weight: float,
     raw: bool = False,
+    allowed: NDArray[np.int64] | None = None,
+    without: Container[int] = (),
 ) -> tuple[list[Scored], Scored | None]:
     """Rank the chunks for a question, best first, at most ``k``; beside them the best picture, wherever it stands.
 
-    A chunk's score is its best calibrated cosine over the channels that hold it, plus ``lexical_weight`` (standard
+    A chunk's score is its best calibrated cosine over the probes that reach it, plus ``lexical_weight`` (standard
     deviations) times its lexical share: a convex combination in all but scale, which fuses better than reciprocal
     ranks where scores mean something (Bruch, Gai and Ingber 2023).
 
     Parameters
     ----------
-    queries
-        The question's unit vector (d,) in each space.
+    probes
+        The question, in each space, put to each channel of that space.
     bm25, lexical
         Chunk id to BM25 and to its share of the best possible, in [0, 1].
     raw
         Rank by raw cosine alone, as naive systems do.
+    allowed, without
+        Ids of the chunks that may be found, all where absent, and of those that may not.
     """
     candidates = dict.fromkeys([] if raw else lexical)
-    for channel in channels:
-        found, _ = channel.store.search(queries[channel.space][None], max(5 * k, _CANDIDATES))
-        candidates.update(dict.fromkeys(found[0].tolist()))
+    for probe in probes:
+        candidates.update(dict.fromkeys(probe.channel.nearest(probe.query, max(5 * k, _CANDIDATES), allowed)))
+    candidates = {chunk: None for chunk in candidates if chunk not in without}
     best: dict[int, tuple[float, float, Channel]] = {}
     highest: dict[int, float] = {}
-    for channel in channels:
-        for chunk, cosine in channel.cosines(queries[channel.space], list(candidates)).items():
+    for probe in probes:
+        channel = probe.channel
+        for chunk, cosine in channel.cosines(probe.query, list(candidates)).items():
             calibrated = channel.calibration.score(cosine)
             highest[chunk] = max(cosine, highest.get(chunk, -1.0))
             if chunk not in best or (cosine if raw else calibrated) > (best[chunk][1] if raw else best[chunk][0]):
@@ -111,7 +141,7 @@ def rank(
     chosen = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
     picture = max((c for c in best if best[c][2].modality == "image"), key=lambda c: scores[c], default=None)
     told = dict.fromkeys(chosen if picture is None else [*chosen, picture])
-    raw_ranks = _raw_ranks(channels, queries, {chunk: highest[chunk] for chunk in told if chunk in highest})
+    raw_ranks = _raw_ranks(probes, {chunk: highest[chunk] for chunk in told if chunk in highest}, without)
     scored = {
         chunk: Scored(
             chunk=chunk,
@@ -128,15 +158,15 @@ def rank(
     return [scored[chunk] for chunk in chosen], None if picture is None else scored[picture]
 
 
-def _raw_ranks(
-    channels: Sequence[Channel], queries: Mapping[str, Vectors], cosines: Mapping[int, float]
-) -> dict[int, int]:
+def _raw_ranks(probes: Sequence[Probe], cosines: Mapping[int, float], without: Container[int]) -> dict[int, int]:
     """Where the naive ranking over the whole index would put each chunk, from 1."""
     if not cosines:
         return {}
-    everything = np.concatenate([channel.vectors @ queries[channel.space] for channel in channels])
-    chunks, place = np.unique(np.concatenate([channel.ids for channel in channels]), return_inverse=True)
+    everything = np.concatenate([probe.channel.vectors @ probe.query for probe in probes])
+    chunks, place = np.unique(np.concatenate([probe.channel.ids for probe in probes]), return_inverse=True)
     highest = np.full(len(chunks), -1, np.float32)  # of a chunk's several views
     np.maximum.at(highest, place, everything)
+    if without:
+        highest[[chunk in without for chunk in chunks.tolist()]] = -1
     # Float32 products of one row and of a whole matrix differ in the last bits.
     return {chunk: 1 + int((highest > cosine + 1e-5).sum()) for chunk, cosine in cosines.items()}

@@ -133,7 +133,7 @@ def test_the_magics_own_help_is_still_shown(shell, capsys):
 def test_a_bug_shows_its_traceback(shell, capsys, monkeypatch):
     from mmrag_nb.rag import MultimodalRAG
 
-    monkeypatch.setattr(MultimodalRAG, "search", lambda *args, **options: {}["bug"])
+    monkeypatch.setattr(MultimodalRAG, "ask", lambda *args, **options: {}["bug"])
     run(shell, '%mmrag_index {{"A harp."}}')
     result = run(shell, "%mmrag_ask what?")
     assert isinstance(result.error_in_exec, KeyError)

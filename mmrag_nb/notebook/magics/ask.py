@@ -65,28 +65,3 @@ class AskMagics(SessionMagics):
                 display(*filter(None, [self._session.give(error.answer, options.out)]))
             raise
         return self._session.give(answer, options.out)
-
-    def _question(self, text: str, local_ns: dict[str, Any] | None) -> str:
-        value = self._value(text, local_ns)
-        if not isinstance(value, str):
-            kind = type(value).__name__
-            raise UsageError(
-                f"{text} is of type {kind}, not text; a picture is looked for with %mmrag_ask --image {text}"
-            )
-        if value is not text:
-            text = value.strip()
-        elif len(text) > 1 and text[0] == text[-1] == '"':
-            text = text[1:-1].strip()
-        if not text:
-            raise UsageError("nothing was asked: %mmrag_ask who is my favorite harpist?")
-        return text
-
-    def _value(self, text: str, local_ns: dict[str, Any] | None) -> Any:
-        """The value of ``{{expression}}``; any other text is itself."""
-        if not (text.startswith("{{") and text.endswith("}}")):
-            return text
-        expression = text[2:-2].strip()
-        try:
-            return self._session.evaluate(expression, local_ns)
-        except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
-            raise UsageError(f"{expression} failed: {type(error).__name__}: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 
 if TYPE_CHECKING:
@@ -16,3 +17,29 @@ class SessionMagics(Magics):
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
         self._session = session
+
+    def _question(self, text: str, local_ns: dict[str, Any] | None, magic: str = "mmrag_ask") -> str:
+        """The question that ``text`` is, or that its ``{{expression}}`` holds."""
+        value = self._value(text, local_ns)
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise UsageError(
+                f"{text} is of type {kind}, not text; a picture is looked for with %{magic} --image {text}"
+            )
+        if value is not text:
+            text = value.strip()
+        elif len(text) > 1 and text[0] == text[-1] == '"':
+            text = text[1:-1].strip()
+        if not text:
+            raise UsageError(f"nothing was asked: %{magic} who is my favorite harpist?")
+        return text
+
+    def _value(self, text: str, local_ns: dict[str, Any] | None) -> Any:
+        """The value of ``{{expression}}``; any other text is itself."""
+        if not (text.startswith("{{") and text.endswith("}}")):
+            return text
+        expression = text[2:-2].strip()
+        try:
+            return self._session.evaluate(expression, local_ns)
+        except Exception as error:  # noqa: BLE001 - whatever the user's own code raises
+            raise UsageError(f"{expression} failed: {type(error).__name__}: {error}") from None

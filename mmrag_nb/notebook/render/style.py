@@ -186,11 +186,15 @@ _ELSEWHERE = f"""
 STYLE = (_THEMES + _TEXT + _EVIDENCE + _TABLE + _ELSEWHERE).strip()
 
 
-def section(label: str, body: str) -> str:
+def section(label: str, body: str, style: str = "") -> str:
     """Return ``body`` with its style as one labelled section that stands by itself on any page.
+
+    ``style`` is what this kind of result needs beside the rules that all share; each of its selectors begins with
+    ``.mmrag``.
 
     ``mathjax_ignore``: JupyterLab would set "$5 and $10" in a file's text as a formula.
     """
     return (
-        f'<section class="mmrag mathjax_ignore" aria-label="{label}"><style>\n{STYLE}\n</style>\n{body}\n</section>\n'
+        f'<section class="mmrag mathjax_ignore" aria-label="{label}"><style>\n{STYLE}{style}\n</style>\n{body}\n'
+        "</section>\n"
     )

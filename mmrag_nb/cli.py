@@ -1,4 +1,4 @@
-"""``mmrag-nb``: a demonstration, and a look at what is installed."""
+"""``mmrag-nb``: a demonstration, a look at what is installed, and measurements."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="index the shipped pictures, sound and texts offline and ask about them")
     demo.add_argument("--html", type=Path, default=Path("mmrag-demo.html"), metavar="FILE", help="page to write")
     commands.add_parser("doctor", help="say what is installed, which device serves, which keys are set")
+    _declare_bench(commands.add_parser("bench", help="measure what is promised, on this machine"))
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a redirected console may know no sparkline
     try:
+        if options.command == "bench":
+            return _bench(options)
         return _demo(options.html) if options.command == "demo" else _doctor()
     except MMRagError as error:
         print(f"mmrag-nb: {error}", file=sys.stderr)
@@ -81,4 +84,27 @@ def _doctor() -> int:
 
     for line in examine():
         print(line)
+    return 0
+
+
+def _declare_bench(parser: argparse.ArgumentParser) -> None:
+    measured = parser.add_subparsers(dest="measured", required=True)
+    ask = measured.add_parser("ask", help="time from Enter to the card of %%mmrag_ask, by stage, models warm")
+    ask.add_argument("--items", type=int, default=1_000, metavar="N", help="items to index first, of all kinds")
+    ask.add_argument("--questions", type=int, default=30, metavar="N", help="questions to ask")
+    ask.add_argument("--json", type=Path, metavar="FILE", help="file to write the figures to")
+    card = measured.add_parser("card", help="bytes of an evidence card with five hits of all kinds")
+    card.add_argument("--html", type=Path, metavar="FILE", help="page to write the card to")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from .bench import ask, card
+
+    lines = (
+        ask.measure(options.items, options.questions, options.json)
+        if options.measured == "ask"
+        else card.measure(options.html)
+    )
+    for line in lines:
+        print(line, flush=True)
     return 0

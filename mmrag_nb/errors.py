@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from .results import Answer
 
 
+_MOST_LISTED = 20
+"""Known names that a message lists; of more (the items of an index) it says how many there are."""
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """The one of ``known`` most like ``name``, capitals aside; empty where none is like it.
+
+    >>> nearest("photos/Aple.jpg", ["photos/apple.jpg", "talk.mp3"])
+    'photos/apple.jpg'
+    """
+    lowered = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower(), lowered, n=1, cutoff=cutoff)
+    return lowered[near[0]] if near else ""
+
+
 class MMRagError(Exception):
     """Base of all errors that a user can mend."""
 
@@ -22,10 +37,12 @@ class UnknownName(MMRagError, ValueError):
     """A name that is not among the known ones; the message has the nearest."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {str(name)!r}: {hint}known are {', '.join(names)}")
+        names = sorted(set(known))
+        near = nearest(str(name), names)
+        hint = f"did you mean {near!r}? " if near else ""
+        told = f"known are {', '.join(names)}" if len(names) <= _MOST_LISTED else f"{len(names):,} others are known"
+        told = told if names else "there is none"
+        super().__init__(f"unknown {kind} {str(name)!r}: {hint}{told}")
 
 
 class InvalidSetting(MMRagError, ValueError):

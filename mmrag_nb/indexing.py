@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog.entries import Entry
 from .errors import MMRagError
+from .insight.spoken import WORDS, noted
 from .parts import library_versions, truncated
 from .registry import modality_of
 from .results import IndexReport, Skipped
 from .settings import MODELS
 from .types import Chunk, Item, LoadedChunk, LoadedItem, Source
+from .views import by_name, captioned, recipe, text_view, views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality, Preview, Resolved
 
-_NO_NAMES = frozenset(
-    "img image picture pic photo drawing screenshot scan dsc dscn pxl untitled copy file dict".split()
-)
-"""Words in a picture's name that say nothing of what it shows."""
-
 BATCH = 16
 """Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time."""
+
+_LISTENED = 8
+"""Utterances that are transcribed between two reports of progress."""
+
+_PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "videos"}
 
 
 @dataclass
@@ -97,29 +98,39 @@ class Indexing:
         self._parts, self._catalog, self._settings = parts, catalog, settings
         self._progress: Progress = progress or _silent
         self.tally = Tally()
+        self._totals: Counter[Modality] = Counter()
+        """Items that the sources seem to lead to."""
+        self._through: Counter[Modality] = Counter()
+        """Items that were indexed, reused or given up."""
 
     def run(self, sources: Sequence[Source]) -> None:
         """Index ``sources``; :attr:`tally` grows as each batch is committed."""
+        from .sources.outline import expected
         from .sources.resolve import resolve
 
         tally = self.tally
+        self._totals = expected(sources, modality_of=modality_of)
         found = resolve(sources, modality_of=modality_of, allow_private=self._settings.allow_private_urls)
         while True:
+            batch: list[Resolved | Skipped] = []
             with tally.clock("resolve"):
-                batch = list(islice(found, BATCH))
+                for outcome in islice(found, BATCH):
+                    batch.append(outcome)
+                    self._progress("opening sources", self._through.total() + len(batch), self._totals.total())
             if not batch:
                 return
             tally.skipped += [one for one in batch if isinstance(one, Skipped)]
-            self._batch([one for one in batch if not isinstance(one, Skipped)])
+            self.batch([one for one in batch if not isinstance(one, Skipped)])
 
-    def _batch(self, batch: list[Resolved]) -> None:
+    def batch(self, batch: list[Resolved]) -> None:
+        """Load, embed and commit these items together."""
         if not batch:
             return
         ways = self._ways(pictures=any(resolved.item.modality == "image" for resolved in batch))
         works = []
-        for resolved in batch:
+        for place, resolved in enumerate(batch):
             with self.tally.clock("load"):
-                work = self._load(resolved, ways)
+                work = self._load(resolved, ways, ahead=batch[:place])
             if work is not None:
                 works.append(work)
         works = self._transcribe(works)
@@ -130,12 +141,19 @@ class Indexing:
                 self._catalog.add(entries, vectors, model_specs(self._settings))
         new = {key for by_key in vectors.values() for key in by_key}
         for work, entry in zip(works, entries, strict=True):
-            fresh = any(key in new for views in entry.views for _, key in views)
+            fresh = any(key in new for seen in entry.views for _, key in seen)
             self.tally.items[work.item.modality] += 1
             self.tally.embedded += fresh
             self.tally.reused += not fresh
             self.tally.chunks += len(entry.chunks)
-        self._progress("indexed", self.tally.items.total(), None)
+        self._through.update(resolved.item.modality for resolved in batch)
+        committed = self.tally.items.total()
+        self._progress("indexed", committed, max(committed, self._totals.total()) or None)
+
+    def _tell(self, doing: str, modality: Modality, further: int = 0) -> None:
+        """Report how many items of ``modality`` are through, ``further`` of this batch among them."""
+        done = self._through[modality] + further
+        self._progress(f"{doing} {_PLURAL[modality]}", done, max(done, self._totals[modality]) or None)
 
     def _ways(self, *, pictures: bool) -> list[Way]:
         with self.tally.clock("models"):
@@ -147,39 +165,28 @@ class Indexing:
 
     # -- load ------------------------------------------------------------------------------------------------------
 
-    def _load(self, resolved: Resolved, ways: Sequence[Way]) -> _Work | None:
+    def _load(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> _Work | None:
         """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
         item, tally = resolved.item, self.tally
-        reader, names = ways[-1].encoder, _by_name(ways)
-        loader = self._parts.loader(item.modality, reader)
-        by = reader.space if item.modality == "text" else self._settings.chosen("speech")
-        made = f"{loader.version} by {by}" if item.modality in {"text", "audio"} else loader.version
-        views = [way.modality for way in ways if way.modality == "text" or item.modality == "image"]
-        recipe = f"{made}; {', '.join(views)}{' and names' * (names and item.modality == 'image')}"
+        loader = self._parts.loader(item.modality, ways[-1].encoder)
         known = self._catalog.find(item.id)
-        if (
-            known is not None
-            and known[1] == recipe
-            and known[0].metadata.get("caption") == item.metadata.get("caption")
-            and not (names and item.modality == "image" and known[0].words != item.words)
-            and not any(self._catalog.lacks(item.id, way.encoder.space, way.modality) for way in ways)
-        ):
+        if up_to_date(item, self._catalog, self._parts, self._settings, ways):
+            assert known is not None
             if known[0] != item:  # moved, or more is said of it
                 self._catalog.update(item)
             tally.items[item.modality] += 1
             tally.reused += 1
             return None
-        self._progress(f"reading {item.name}", tally.items.total(), None)
+        self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in ahead))
         try:
             loaded = loader.load(resolved.content, item.name)
         except MMRagError as error:
             tally.skipped.append(Skipped(item.uri, str(error)))
             return None
         tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
-        heard = known is not None and item.modality == "audio" and known[1].split("; ")[0] == made
-        return _Work(
-            item, _captioned(loaded, item), recipe, loader.version, self._catalog.texts(item.id) if heard else []
-        )
+        made = recipe(item.modality, loader.version, ways, self._settings)
+        heard = known is not None and item.modality == "audio" and known[1].split("; ")[0] == made.split("; ")[0]
+        return _Work(item, captioned(loaded, item), made, loader.version, self._catalog.texts(item.id) if heard else [])
 
     # -- transcribe ------------------------------------------------------------------------------------------------
 
@@ -188,8 +195,10 @@ class Indexing:
         for work in works:
             if work.transcripts:
                 spoken = tuple(
-                    replace(chunk, text=text) if chunk.audio is not None else chunk
-                    for chunk, text in zip(work.loaded.chunks, work.transcripts, strict=False)
+                    _spoken(chunk, text, self._catalog.previews(work.item.id, ordinal, (WORDS,)))
+                    if chunk.audio is not None
+                    else chunk
+                    for ordinal, (chunk, text) in enumerate(zip(work.loaded.chunks, work.transcripts, strict=False))
                 )
                 work.loaded = replace(work.loaded, chunks=spoken + work.loaded.chunks[len(spoken) :])
         heard = [
@@ -213,11 +222,16 @@ class Indexing:
         self.tally.models[transcriber.description] = None
         for work in heard:
             clips = [chunk.audio for chunk in work.loaded.chunks if chunk.audio is not None]
-            self._progress(f"transcribing {work.item.name}", 0, len(clips))
+            heard_so_far: list[str] = []
             with self.tally.clock("transcribe"):
-                texts = iter(transcriber.transcribe([samples(clip.set_frame_rate(transcriber.rate)) for clip in clips]))
+                for start in range(0, len(clips), _LISTENED):
+                    self._progress(f"transcribing {work.item.name}", start, len(clips))
+                    some = [samples(clip.set_frame_rate(transcriber.rate)) for clip in clips[start : start + _LISTENED]]
+                    heard_so_far += transcriber.transcribe(some)
+            texts = iter(heard_so_far)
             chunks = tuple(
-                chunk if chunk.audio is None else replace(chunk, text=next(texts)) for chunk in work.loaded.chunks
+                chunk if chunk.audio is None else _spoken(chunk, text := next(texts), noted(text))
+                for chunk in work.loaded.chunks
             )
             silent = sum(1 for chunk in chunks if chunk.audio is not None and not chunk.text)
             if silent:
@@ -235,12 +249,12 @@ class Indexing:
         texts: dict[str, str] = {}
         owners: dict[str, str] = {}
         for work, entry in zip(works, entries, strict=True):
-            for loaded, chunk, views in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
-                for modality, key in views:
+            for loaded, chunk, seen in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
+                for modality, key in seen:
                     if modality == "image":
                         pixels[key] = loaded.pixels
                     else:
-                        texts[key] = _text_view(chunk, work.item, names=_by_name(ways))
+                        texts[key] = text_view(chunk, work.item, names=by_name(ways))
                         owners[key] = work.item.name
         vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
         for way in ways:
@@ -248,7 +262,9 @@ class Indexing:
             keys = self._catalog.missing(way.encoder.space, list(content))
             if not keys:
                 continue
-            self._progress(f"embedding {len(keys)} {way.modality}s", self.tally.items.total(), None)
+            own = sum(work.item.modality == way.modality for work in works)
+            if own:  # beside these, the words of pictures and sounds are few
+                self._tell("embedding", way.modality)
             encoder = way.encoder
             self.tally.models[encoder.description] = None
             with self.tally.clock("embed"):
@@ -262,6 +278,8 @@ class Indexing:
                         for key, seen in fitting.items()
                         if len(seen) < len(texts[key])
                     ]
+            if own:
+                self._tell("embedding", way.modality, own)
             vectors.setdefault(way.encoder.space, {}).update(zip(keys, rows, strict=True))
         return vectors
 
@@ -274,51 +292,32 @@ class Indexing:
         previews: dict[tuple[int, str], Preview] = {(-1, kind): shown for kind, shown in loaded.previews.items()}
         for ordinal, part in enumerate(loaded.chunks):
             previews |= {(ordinal, kind): shown for kind, shown in part.previews.items()}
-        views = [list(_views(chunk, part, work, ways)) for chunk, part in zip(chunks, loaded.chunks, strict=True)]
-        return Entry(item, chunks, views, work.recipe, dict(loaded.facts), previews)
+        seen = [
+            list(views(chunk, part, item, work.version, ways))
+            for chunk, part in zip(chunks, loaded.chunks, strict=True)
+        ]
+        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
     """Report progress to nobody."""
 
 
-def _captioned(loaded: LoadedItem, item: Item) -> LoadedItem:
-    """A caption is a picture's text; to anything else it is one more passage."""
-    caption = str(item.metadata.get("caption") or "")
-    if not caption:
-        return loaded
-    if item.modality == "image":
-        return replace(loaded, chunks=tuple(replace(chunk, text=caption) for chunk in loaded.chunks))
-    return replace(loaded, chunks=(*loaded.chunks, LoadedChunk("text", caption)))
+def _spoken(chunk: LoadedChunk, text: str, words: Mapping[str, Preview]) -> LoadedChunk:
+    return replace(chunk, text=str(text), previews={**chunk.previews, **words})
 
 
-def _by_name(ways: Sequence[Way]) -> bool:
-    """Whether a picture's file name stands for it.
-
-    It does where texts have an encoder of their own, one that matches words: to CLIP, ``IMG 2034`` would be noise.
-    """
-    return len({way.encoder.space for way in ways}) > 1 or all(way.modality == "text" for way in ways)
-
-
-def _text_view(chunk: Chunk, item: Item, *, names: bool) -> str:
-    """What of a chunk is embedded as text; empty where there is nothing to embed."""
-    if chunk.modality == "image" and names:
-        telling = " ".join(word for word in item.words.split() if word.lower() not in _NO_NAMES and not word.isdigit())
-        return ". ".join(part for part in (chunk.text, telling) if part)
-    return chunk.text
-
-
-def _views(chunk: Chunk, loaded: LoadedChunk, work: _Work, ways: Sequence[Way]) -> Iterable[tuple[Modality, str]]:
-    for way in ways:
-        if way.modality == "image" and loaded.pixels is not None:
-            yield "image", _key("image", work.item.id, str(chunk.ordinal), work.version)
-        text = _text_view(chunk, work.item, names=_by_name(ways))
-        if way.modality == "text" and text:
-            yield "text", _key("text", text)
-
-
-def _key(*content: str) -> str:
-    return hashlib.sha256("\0".join(content).encode("utf-8", "surrogatepass")).hexdigest()
+def up_to_date(item: Item, catalog: Catalog, parts: Parts, settings: Settings, ways: Sequence[Way]) -> bool:
+    """Whether all of ``item`` is in the index already, made and embedded as it would be now."""
+    known = catalog.find(item.id)
+    version = parts.loader(item.modality, ways[-1].encoder).version
+    return (
+        known is not None
+        and known[1] == recipe(item.modality, version, ways, settings)
+        and known[0].metadata.get("caption") == item.metadata.get("caption")
+        and not (by_name(ways) and item.modality == "image" and known[0].words != item.words)
+        and not any(catalog.lacks(item.id, way.encoder.space, way.modality) for way in ways)
+    )
 
 
 def model_specs(settings: Settings) -> Mapping[str, str]:

@@ -10,10 +10,10 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .errors import InvalidSetting
+from .errors import InvalidSetting, ModelUnavailable, nearest
 from .retrieval.calibration import fit
 from .retrieval.search import Channel
-from .settings import NONE, model_entry
+from .settings import NONE, known_values, model_entry
 
 if TYPE_CHECKING:
     from .catalog.catalog import Catalog
@@ -36,6 +36,12 @@ class Parts:
         self._channels: dict[tuple[str, Modality], tuple[object, Channel | None]] = {}
         self._calibrations: dict[tuple[str, Modality, Modality], Calibration] = {}
 
+    def under(self, settings: Settings) -> Parts:
+        """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""
+        other = Parts(settings)
+        other._models, other._loaders = self._models, self._loaders
+        return other
+
     def _model(self, model: str, progress: Progress | None) -> Any:
         choice = self._settings.chosen(model)
         if choice == NONE:
@@ -47,7 +53,13 @@ class Parts:
             if progress is not None:
                 progress(f"loading {argument or name}", 0, None)
             self._models.pop(model, None)  # two big models need not be in memory at once
-            self._models[model] = (key, registry.create(kind, name, argument, self._settings))
+            try:
+                self._models[model] = (key, registry.create(kind, name, argument, self._settings))
+            except ModelUnavailable as error:
+                near = nearest(choice, known_values(model), cutoff=0.75)
+                if near in {"", choice}:
+                    raise
+                raise ModelUnavailable(f"{error}. Or did you mean {near!r}?") from error.__cause__
         return self._models[model][1]
 
     def ways(self, progress: Progress | None = None, *, pictures: bool = True) -> list[Way]:

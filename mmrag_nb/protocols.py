@@ -82,7 +82,10 @@ class Transcriber(Protocol):
     description: str
 
     def transcribe(self, clips: Sequence[Samples]) -> list[str]:
-        """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard."""
+        """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard.
+
+        Where the seconds of words are known, a :class:`~mmrag_nb.types.Transcript` brings them.
+        """
         ...
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidSetting, MMRagError
+from .errors import InvalidSetting, MMRagError, SourceError
 from .parts import truncated
+from .sources.paths import missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +111,12 @@ def stored_query(
 
 def _load(loader: Loader, content: Any) -> LoadedItem:
     name = _name(content)
-    return loader.load(Path(content).expanduser() if name else content, name)
+    if name:
+        path = Path(content).expanduser()
+        if not os.path.lexists(path):
+            raise SourceError(f"{content}: {missing(str(content), path)}")
+        content = path
+    return loader.load(content, name)
 
 
 def _name(content: Any) -> str:

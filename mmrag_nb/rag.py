@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
-from .errors import GenerationError, IndexFileError, InvalidSetting, MMRagError, UnknownName
+from .catalog.patterns import matches
+from .comparing import Comparing
+from .errors import GenerationError, IndexFileError, InvalidSetting, MMRagError, UnknownName, nearest
 from .evidence import evidence
+from .explaining import Asked, Explaining
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
+from .mapping import Mapping2D
 from .parts import Parts
-from .results import Answer, Hit, Hits, IndexReport, Status
+from .planning import Planning
+from .results import Answer, Hit, Hits, IndexReport, Plan, Removal, Status
 from .searching import Searching
 from .settings import MODELS, Settings
 from .sources.given import as_sources
-from .types import Item, Prompt
+from .types import Item, Prompt, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
 
     from typing_extensions import Self
 
+    from .comparing import Variant
+    from .insight.comparison import Comparison
+    from .insight.embedding_map import EmbeddingMap
+    from .insight.why import Why
     from .protocols import Progress
     from .queries import Query
-    from .types import Modality
+    from .types import Chunk, Metadata, Modality, Preview
 
+_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip")
 _ID_DIGITS = 8
 """Hexadecimal digits from which the begin of an id stands for an item."""
 
@@ -70,8 +82,13 @@ class MultimodalRAG:
         self._catalog = Catalog(Path(path).expanduser() if path is not None else None)
         self._parts = Parts(self.settings)
         self._searching = Searching(self._parts, self._catalog, self.settings)
+        self._comparing = Comparing(self._parts, self._catalog, self.settings)
+        self._mapping = Mapping2D(self._parts, self._catalog, self._searching, self.settings)
         self.report: IndexReport | None = None
         """What the last :meth:`index` did, also when it was interrupted."""
+        self._explaining = Explaining(self._parts, self._catalog, self.settings, self._searching)
+        self._asked: Asked | None = None
+        self._names: tuple[object, list[str]] = (None, [])
 
     # -- index -----------------------------------------------------------------------------------------------------
 
@@ -105,6 +122,88 @@ class MultimodalRAG:
         finally:
             self.report = indexing.tally.report(interrupted=interrupted)
         return self.report
+
+    def plan(self, sources: Any, *, progress: Progress | None = None) -> Plan:
+        """Tell what :meth:`index` would do with ``sources``, how long it would take and how large the index would grow.
+
+        Nothing is written, fetched or downloaded. The estimates are measured on a few of the very items, with models
+        that are on this machine.
+
+        Raises
+        ------
+        InvalidSetting, IndexMismatch, ModelUnavailable
+            As :meth:`index` would raise.
+        """
+        return Planning(self._parts, self._catalog, self.settings, progress).run(as_sources(sources))
+
+    def remove(self, *which: Any, dry_run: bool = False) -> Removal:
+        """Take items out of the index, with all that belongs to them alone; ``remove("*")`` empties it.
+
+        Parameters
+        ----------
+        which
+            Each a name, URI or pattern (``"photos/*.jpg"``) of items, the first eight or more digits of an id, an
+            ``Item``, a :class:`Hit`, or a sequence of these.
+        dry_run
+            Tell what would be removed, and leave it.
+
+        Raises
+        ------
+        UnknownName
+            Nothing in the index is meant; nothing is removed then.
+        MMRagError
+            A name stands for items in several places.
+        """
+        items = {item.id: item for one in which for item in self._meant(one)}
+        counts = self._catalog.chunks_by_item()
+        left = Counter[str](item.modality for item in self.items() if item.id not in items)
+        if items and not dry_run:
+            self._catalog.remove(list(items))
+        chunks = {item_id: counts.get(item_id, 0) for item_id in items}
+        return Removal(tuple(items.values()), chunks, dict(left), dry_run=dry_run)
+
+    def _meant(self, which: Any) -> list[Item]:
+        if isinstance(which, Hit):
+            which = which.item
+        if isinstance(which, (list, tuple, Hits)):
+            return [item for one in which for item in self._meant(one)]
+        items = self.items()
+        if isinstance(which, Item):
+            if not any(item.id == which.id for item in items):
+                raise UnknownName("item", which.name, [item.name for item in items])
+            return [which]
+        if not isinstance(which, (str, os.PathLike)):
+            raise MMRagError(f"an object of type {type(which).__name__} names no item: give a name, an Item or a Hit")
+        named = self.named(which)
+        if len({item.uri for item in named}) == 1:  # several of one place are its earlier contents
+            return named
+        matching = [] if named else matches(items, os.fspath(which))
+        return matching or [self.item(which)]
+
+    def reset(self, *, discard: bool = False) -> Removal:
+        """Start over with an empty index in memory. A file is closed and stays; settings and loaded models stay, too.
+
+        Parameters
+        ----------
+        discard
+            Give up an index in memory that was not saved.
+
+        Raises
+        ------
+        MMRagError
+            The index is in memory, has items, and ``discard`` was not asked for.
+        """
+        items = self.items()
+        path = self.path
+        if path is None and items and not discard:
+            raise MMRagError(
+                f"the index in memory has {len(items)} item{'s' * (len(items) != 1)} and is not saved: "
+                "%mmrag_save FILE first, or %mmrag_reset --discard"
+            )
+        chunks = self._catalog.chunks_by_item()
+        self._catalog.reset()
+        self.report = None
+        return Removal(tuple(items), chunks, closed=str(path or ""))
 
     # -- search ----------------------------------------------------------------------------------------------------
 
@@ -176,17 +275,23 @@ class MultimodalRAG:
             query = self._searching.like([self._catalog.chunk_ids(to.item.id)[to.chunk.ordinal]], shown)
         elif hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
             query = self._searching.picture(to)
-        else:
+        elif isinstance(to, (str, os.PathLike, Item)):
             item = self.item(to)
             query = self._searching.like(self._catalog.chunk_ids(item.id), f"more like {item.name}")
+        else:
+            kind = type(to).__name__
+            raise MMRagError(f"nothing is like a {kind}: give one hit, an item or its name, or a picture")
         return self._found(query, start, k, raw=raw, modalities=modalities)
 
     def _found(
         self, query: Query, start: float, k: int | None, *, raw: bool | None, modalities: Iterable[Modality] | None
     ) -> Hits:
         embedded = time.perf_counter() - start
-        hits = self._searching.hits(query, k, raw=raw, modalities=modalities)
-        return replace(hits, timings={"embed": embedded, **hits.timings})
+        kinds = None if modalities is None else tuple(modalities)
+        hits = self._searching.hits(query, k, raw=raw, modalities=kinds)
+        hits = replace(hits, timings={"embed": embedded, **hits.timings})
+        self._asked = self._explaining.asked(query, hits, k, raw=raw, modalities=kinds)
+        return hits
 
     # -- ask -------------------------------------------------------------------------------------------------------
 
@@ -221,14 +326,22 @@ class MultimodalRAG:
         prompt = Prompt(asked, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits), pictures)
         asked = asked or query.shown
         start = time.perf_counter()
-        try:
-            generation = generator.generate(prompt)
-        except GenerationError as error:
-            timings = {**hits.timings, "generate": time.perf_counter() - start}
-            error.answer = Answer(
-                asked, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
-            )
-            raise
+        # Where a picture matches is looked for while the generator writes, which is mostly waiting for a network.
+        with ThreadPoolExecutor(1) as beside:
+            marked = beside.submit(self._explaining.regions, hits, query)
+            try:
+                generation = generator.generate(prompt)
+            except GenerationError as error:
+                timings = {**hits.timings, "generate": time.perf_counter() - start}
+                hits = marked.result()
+                error.answer = Answer(
+                    asked, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
+                )
+                raise
+            spent = {"generate": time.perf_counter() - start}
+            found, hits = hits, marked.result()
+            if hits is not found:  # pictures were looked at; what the generator's own time did not cover
+                spent["regions"] = time.perf_counter() - start - spent["generate"]
         by_number = {hit.rank: hit for hit in hits}
         text = generation.text
         if stands_in:
@@ -241,8 +354,116 @@ class MultimodalRAG:
             generator=generation.model,
             prompt=prompt,
             usage=generation.usage,
-            timings={**hits.timings, "generate": time.perf_counter() - start},
+            timings={**hits.timings, **spent},
         )
+
+    # -- insight ---------------------------------------------------------------------------------------------------
+
+    def compare(
+        self,
+        question: str = "",
+        variants: Iterable[Variant] | Mapping[str, Variant] | None = None,
+        k: int | None = None,
+        *,
+        image: Any = None,
+    ) -> Comparison:
+        """Search by several settings, side by side on one question: who moved where, and why.
+
+        Parameters
+        ----------
+        question, image
+            What is asked; see :meth:`search`.
+        variants
+            Settings to change, each a column beside the settings in force: ``"raw=true"``, ``"strategy=grounded"``,
+            ``"clip=emoji, text=words"`` or ``{"lexical_weight": 0}``; a mapping names the columns. Where absent, every
+            strategy; while there is one only, the raw ranking and the one without words.
+        k
+            How many hits each finds, unless a variant says otherwise; the setting's where absent.
+
+        Returns
+        -------
+        Comparison
+            A column for each; one that cannot work here says why. Variants of the same models share them.
+
+        Raises
+        ------
+        UnknownName, InvalidSetting
+            A variant's setting is misnamed, cannot be, or does not change what is found.
+        EmptyIndex
+            Nothing has been indexed.
+        MMRagError
+            None of them can work: what the first one said.
+        """
+        return self._comparing.compare(question, variants, k, image)
+
+    def why(self, which: Any = 1, question: str | None = None, k: int | None = None) -> Why:
+        """Explain why something was found, or was not.
+
+        Where it stands overall and within its modality, what its cosine and its words brought, which of its words,
+        seconds or pixels carry the cosine, and what would have had to be otherwise for it to stand among the hits.
+
+        Parameters
+        ----------
+        which
+            A rank of the last search or question, from 1, also one beyond its hits; a :class:`Hit`, an ``Item``, or the
+            name, URI or id of an item. Of an item, its best chunk is explained. The name of a file that is not in the
+            index is told why: it was skipped, or never indexed.
+        question
+            What to explain it by, instead of what was asked last.
+        k
+            How many hits to ask for with ``question``; the setting's where absent.
+
+        Raises
+        ------
+        UnknownName
+            Nothing of that name is in the index, and no such file is there; the message has the nearest.
+        InvalidSetting
+            Fewer chunks were ranked.
+        MMRagError
+            Nothing was asked yet; or several items have that name.
+        """
+        if isinstance(which, str) and which.isdecimal() and not self.named(which):
+            which = int(which)
+        if isinstance(which, (str, os.PathLike)):
+            if not self.named(which):
+                absent = self._explaining.absent(os.fspath(which), self.report.skipped if self.report else ())
+                if absent is not None:
+                    return absent
+            which = self.item(which)
+        elif not isinstance(which, (int, Hit, Item)):
+            kind = type(which).__name__
+            raise MMRagError(f"an object of type {kind} is no hit: give a rank, a Hit, or an item's name")
+        asked = self._asked
+        if question is not None:
+            query = self._searching.query(question)
+            hits = self._searching.hits(query, k)
+            asked = self._explaining.asked(query, hits, k)
+        if asked is None:
+            raise MMRagError("nothing was asked yet: ask first, or name the question, why(..., question=...)")
+        return self._explaining.why(which, asked)
+
+    def map(self, question: str = "", method: str = "pca", space: str | None = None) -> EmbeddingMap:
+        """Lay the index on a plane: modalities told apart, the gap between them, the question with its hits marked.
+
+        Parameters
+        ----------
+        question
+            What to mark, with its hits; nothing where empty.
+        method
+            ``pca`` (distances mean something) or ``tsne`` (neighbourhoods do).
+        space
+            A vector space of the index, or the begin of its name. Where absent, the one that pictures share with texts,
+            or the texts' where there are no pictures. Texts that have no vectors there are embedded for the map, a
+            sample of them where there are many; they are not stored.
+
+        Raises
+        ------
+        UnknownName
+            No such method, or space.
+        EmptyIndex, MissingVectors
+            There is nothing to draw.
+        """
+        return self._mapping.map(question, method, space)
 
     # -- the file --------------------------------------------------------------------------------------------------
 
@@ -271,7 +492,9 @@ class MultimodalRAG:
         """
         path = Path(path).expanduser()
         if not path.is_file():
-            raise IndexFileError(f"there is no index at {path}: MultimodalRAG(path=...) makes a new one")
+            near = nearest(path.name, [one.name for one in path.parent.glob("*.mmrag")], cutoff=0.7)
+            hint = f"did you mean {str(path.parent / near)!r}? " if near else ""
+            raise IndexFileError(f"there is no index at {path}: {hint}MultimodalRAG(path=...) makes a new one")
         rag = cls(path=path, **choices)
         if not {"preset", "settings"} & set(choices):
             rag.use_models_of_index(but=choices)
@@ -293,6 +516,19 @@ class MultimodalRAG:
     def items(self) -> list[Item]:
         """What is in the index, in the order in which it came."""
         return self._catalog.items()
+
+    def names(self) -> list[str]:
+        """What each item can be asked for by, see :meth:`item`: its name, or its URI where others have that name."""
+        state = self._catalog.generation
+        if self._names[0] != state:  # completion asks at every key
+            uris = self._catalog.uris()
+            names = [name_of(uri) for uri in uris]
+            shared = Counter(names)
+            self._names = (
+                state,
+                [name if shared[name] == 1 else uri for name, uri in zip(names, uris, strict=True)],
+            )
+        return self._names[1]
 
     def named(self, name: str | os.PathLike[str]) -> list[Item]:
         """The items that ``name`` may mean: a name, a URI, or the first eight or more digits of an id."""
@@ -321,6 +557,21 @@ class MultimodalRAG:
             places = ", ".join(item.uri for item in found[:3])
             raise MMRagError(f"{which} names {len(found)} items: say which by its path, {places}")
         return found[0]
+
+    def chunks(self, which: Item | str | os.PathLike[str]) -> list[Chunk]:
+        """The chunks of an item, in order."""
+        ids = self._catalog.chunk_ids(self.item(which).id)
+        records = self._catalog.records(ids)
+        return [records[chunk].chunk for chunk in ids]
+
+    def facts(self, which: Item | str | os.PathLike[str]) -> Metadata:
+        """An item's properties, as its loader found them: ``width``, ``height`` (pixels), ``seconds``, ``passages``."""
+        ids = self._catalog.chunk_ids(self.item(which).id)[:1]
+        return next((record.facts for record in self._catalog.records(ids).values()), {})
+
+    def previews(self, which: Item | str | os.PathLike[str], ordinal: int = 0) -> dict[str, Preview]:
+        """What is kept to show of an item and its chunk ``ordinal``: ``thumbnail``, ``proxy``, ``peaks``, ``clip``."""
+        return self._catalog.previews(self.item(which).id, ordinal, _PREVIEWS)
 
     def status(self) -> Status:
         """Where the index is, what is in it, which models are chosen."""

@@ -5,7 +5,7 @@ Their renderers live above this module, so they are named rather than imported, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, overload
@@ -75,6 +75,9 @@ class Hit(Shown):
     """Where the naive ranking, by raw cosine alone, would have put it."""
     matches: tuple[tuple[int, int], ...] = ()
     """Character ranges of ``chunk.text`` that share words with the question."""
+    region: tuple[float, float, float, float] | None = None
+    """The part of the picture that matches: left, top, right, bottom in shares of its width and height; ``None`` where
+    it was not looked for, or no part stands out."""
     facts: Metadata = field(default_factory=dict)
     """The item's properties as loaders found them (pixels, seconds, passages)."""
     previews: Mapping[str, Preview] = field(default_factory=dict, repr=False)
@@ -217,3 +220,109 @@ class Status(Shown):
 
     def _rows(self) -> list[dict[str, Any]]:
         return [{"what": name, "value": value} for name, value in self.settings.items()]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What indexing would do with the items of one modality. ``None`` and empty: cannot be told yet."""
+
+    modality: Modality
+    new: int
+    """Items that would be embedded."""
+    known: int
+    """Items that are in the index already, unchanged."""
+    chunks: int | None = 0
+    growth: int | None = 0
+    """Bytes by which the index would grow: vectors, previews, words."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By stage: ``load``, ``transcribe``, ``embed``, ``commit``."""
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
+    """What one call of ``index`` would do. Chunks, bytes and seconds are estimates, :attr:`basis` says by what."""
+
+    kinds: tuple[Planned, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By stage, of all that can be told."""
+    vectors: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of vectors by space: part of :attr:`growth`."""
+    basis: str = ""
+    """What the estimates rest on: ``measured on 6 of 240 items``."""
+    models: tuple[str, ...] = ()
+    """Models that would work, and where each is."""
+    skipped: tuple[Skipped, ...] = ()
+    """As far as can be told without loading everything."""
+    fetched: tuple[str, ...] = ()
+    """Addresses that would be fetched. What is there is not counted."""
+    remarks: tuple[str, ...] = ()
+    """What cannot be told, and what to do about it."""
+
+    _renderer: ClassVar[str] = "mmrag_nb.notebook.render.plan"
+    _columns: ClassVar[list[str] | None] = ["modality", "new", "known", "chunks", "growth", "seconds"]
+
+    @property
+    def new(self) -> int:
+        """Items that would be embedded."""
+        return sum(kind.new for kind in self.kinds)
+
+    @property
+    def known(self) -> int:
+        """Items that are in the index already."""
+        return sum(kind.known for kind in self.kinds)
+
+    @property
+    def chunks(self) -> int | None:
+        """Estimated chunks of all new items; ``None`` where those of one modality cannot be told."""
+        return _sum(kind.chunks for kind in self.kinds)
+
+    @property
+    def growth(self) -> int | None:
+        """Estimated bytes by which the index would grow; ``None`` where a part cannot be told."""
+        return _sum(kind.growth for kind in self.kinds)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "modality": kind.modality,
+                "new": kind.new,
+                "known": kind.known,
+                "chunks": kind.chunks,
+                "growth": kind.growth,
+                "seconds": sum(kind.seconds.values()) if kind.seconds or not kind.new else None,
+            }
+            for kind in self.kinds
+        ]
+
+
+def _sum(parts: Iterable[int | None]) -> int | None:
+    total = 0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
+
+
+@dataclass(frozen=True, repr=False)
+class Removal(Shown):
+    """What was taken out of the index, or would be."""
+
+    items: tuple[Item, ...]
+    chunks: Mapping[str, int]
+    """Number of chunks by the item's ``id``."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """Items that stay, by modality."""
+    dry_run: bool = False
+    """Whether nothing was removed yet."""
+    closed: str = ""
+    """The file that was closed and stays as it is, where the index was started anew."""
+
+    _renderer: ClassVar[str] = "mmrag_nb.notebook.render.removal"
+    _columns: ClassVar[list[str] | None] = ["name", "modality", "chunks", "uri"]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {"name": item.name, "modality": item.modality, "chunks": self.chunks.get(item.id, 0), "uri": item.uri}
+            for item in self.items
+        ]

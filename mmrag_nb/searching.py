@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .catalog.words import terms as split_terms
-from .errors import EmptyIndex, InvalidSetting, MissingVectors, MMRagError
+from .errors import EmptyIndex, InvalidSetting, MissingVectors, MMRagError, nearest
 from .parts import library_versions, short_name
 from .queries import heard, picture_query, stored_query, text_query
 from .results import Hit, Hits
@@ -66,7 +66,8 @@ class Searching:
         MMRagError
             Nothing is asked, or by voice and otherwise too; see also :mod:`mmrag_nb.queries`.
         """
-        question = question if question.strip() else ""
+        # Halves of surrogate pairs, as undecodable file names have them, are no text that a tokenizer takes.
+        question = question.encode("utf-8", "replace").decode() if question.strip() else ""
         if audio is not None and (question or image is not None):
             raise MMRagError("ask by voice alone: audio= is the question itself, spoken")
         if image is not None:
@@ -148,7 +149,7 @@ class Searching:
         if not 1 <= k <= MOST_HITS:
             raise InvalidSetting(f"k is {k}: 1 to {MOST_HITS} hits can be asked for")
         start = time.perf_counter()
-        probes, remarks = self._probes(query)
+        probes, remarks = self.probes(query)
         words = content_words(query.words)
         scored, picture = self.ranking(query, k, raw=raw, modalities=modalities, probes=probes)
         records = self._catalog.records([one.chunk for one in (*scored, *([picture] if picture else []))])
@@ -172,15 +173,9 @@ class Searching:
         probes: Sequence[Probe] | None = None,
     ) -> tuple[list[Scored], Scored | None]:
         """The ``k`` best chunks with their scores, and the best picture, wherever it stands; ``k`` may be all."""
-        probes = self._probes(query)[0] if probes is None else probes
-        allowed = self._among(modalities)
-        words = content_words(query.words)
-        bm25 = {} if raw else self._catalog.bm25(words, max(50, 5 * k), allowed)
-        bm25 = {chunk: score for chunk, score in bm25.items() if chunk not in query.without}
-        total = self._catalog.chunk_count()
-        shares = lexical.relative(
-            bm25, [self._catalog.document_frequency(word) for word in words] if bm25 else [], total
-        )
+        probes = self.probes(query)[0] if probes is None else probes
+        allowed = self.among(modalities)
+        bm25, shares = ({}, {}) if raw else self.by_words(query, k, allowed)
         return rank(
             probes,
             k=k,
@@ -191,6 +186,17 @@ class Searching:
             allowed=allowed,
             without=query.without,
         )
+
+    def by_words(
+        self, query: Query, k: int, allowed: NDArray[np.int64] | None
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """The chunks that share words with the question: id to BM25, and to its share of the best possible."""
+        words = content_words(query.words)
+        found = self._catalog.bm25(words, max(50, 5 * k), allowed)
+        bm25 = {chunk: score for chunk, score in found.items() if chunk not in query.without}
+        total = self._catalog.chunk_count()
+        frequencies = [self._catalog.document_frequency(word) for word in words] if bm25 else []
+        return bm25, lexical.relative(bm25, frequencies, total)
 
     def hit(self, one: Scored, place: int, query: Query) -> Hit:
         """One chunk of a ranking, with its item and previews."""
@@ -228,7 +234,7 @@ class Searching:
 
     # -- where it is looked ----------------------------------------------------------------------------------------
 
-    def _probes(self, query: Query) -> tuple[list[Probe], list[str]]:
+    def probes(self, query: Query) -> tuple[list[Probe], list[str]]:
         """The query in each channel it can be put to, and what of the index none of them reaches."""
         probes: list[Probe] = []
         for way in self._ways(pictures=any(asked == "image" for _, asked in query.vectors)):
@@ -242,13 +248,22 @@ class Searching:
         only_seen: Modality | None = "image" if kinds == {"image"} else None
         return probes, self._unreached([probe.channel for probe in probes], spaces, only_seen)
 
-    def _among(self, modalities: Iterable[Modality] | None) -> NDArray[np.int64] | None:
+    def among(self, modalities: Iterable[Modality] | None) -> NDArray[np.int64] | None:
+        """Ids of the chunks of these modalities; ``None`` where all may be found.
+
+        Raises
+        ------
+        InvalidSetting
+            One is no modality, or none is named.
+        """
         if modalities is None:
             return None
         chosen = list(modalities)
         for one in chosen:
             if one not in MODALITIES:
-                raise InvalidSetting(f"{one!r} is no modality: choose among {', '.join(MODALITIES)}")
+                near = nearest(str(one), MODALITIES)
+                hint = f"did you mean {near!r}? " if near else ""
+                raise InvalidSetting(f"{one!r} is no modality: {hint}choose among {', '.join(MODALITIES)}")
         if not chosen:
             raise InvalidSetting(f"no modality is chosen: take at least one of {', '.join(MODALITIES)}")
         return None if set(chosen) == set(MODALITIES) else self._catalog.chunks_among(chosen)

@@ -91,7 +91,7 @@ class Settings(HasTraits):
     @validate("preset", "store", "strategy", "device", "precision")
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
-        known = {"preset": PRESETS, "device": _DEVICES, "precision": _PRECISIONS}.get(name) or names(name)
+        known = known_values(name)
         bare = value.split(":", maxsplit=1)[0] if name == "device" else value  # cuda:1 is a device, too
         if bare not in known:
             raise TraitError(str(UnknownName(name, value, known)))
@@ -116,6 +116,29 @@ class Settings(HasTraits):
         if model and not entry("generator", name).takes_model:
             raise TraitError(f"generator {name!r} takes no model: set it to {name!r} alone, not {value!r}")
         return value
+
+
+def known_values(setting: str) -> list[str]:
+    """The values that ``setting`` can have by name: all of them, or for a model those that need no name of a hub's.
+
+    Empty for a number and for what is on or off.
+    """
+    if setting in MODELS:
+        kind = _KINDS[setting]
+        alone = [name for name in names(kind) if not entry(kind, name).takes_model]
+        known = [*dict.fromkeys([*(preset[setting] for preset in PRESETS.values()), *alone, NONE])]
+        return [name for name in known if _holds(setting, name)]
+    if setting in {"store", "strategy"}:
+        return names(setting)
+    return list({"preset": PRESETS, "device": _DEVICES, "precision": _PRECISIONS}.get(setting, ()))
+
+
+def _holds(setting: str, value: str) -> bool:
+    try:
+        Settings(**{setting: value})
+    except InvalidSetting:
+        return False
+    return True
 
 
 def model_entry(model: str, choice: str) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
     from pydub import AudioSegment
+    from typing_extensions import Self
 
 _NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     """(n,) mono sound, float32 in [-1, 1]."""
     Content: TypeAlias = Path | bytes | str | Image | AudioSegment
     """What an item holds: a file on disk, a downloaded body, a text, a picture, a sound."""
+
+
+def name_of(uri: str) -> str:
+    """The name of an item from ``uri``, see :attr:`Item.name`."""
+    if uri.startswith("{{"):
+        return uri
+    tail = uri.split("?", 1)[0].rstrip("/\\") if "://" in uri else uri
+    return tail.replace("\\", "/").rsplit("/", 1)[-1] or uri
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,7 @@ class Item:
     @property
     def name(self) -> str:
         """The last part of the path or URL; a Python object's whole label. Never empty."""
-        if self.uri.startswith("{{"):
-            return self.uri
-        tail = self.uri.split("?", 1)[0].rstrip("/\\") if "://" in self.uri else self.uri
-        return tail.replace("\\", "/").rsplit("/", 1)[-1] or self.uri
+        return name_of(self.uri)
 
     @property
     def words(self) -> str:
@@ -133,6 +139,20 @@ class Preview:
 
     mime: str
     data: bytes = field(repr=False)
+
+
+class Transcript(str):
+    """What was heard in a clip, with the seconds of each word where the transcriber knows them."""
+
+    __slots__ = ("times",)
+    times: tuple[tuple[float, float], ...]
+    """Of each blank-separated word: seconds [from, to) from the start of the clip; empty where unknown."""
+
+    def __new__(cls, text: str, times: Iterable[tuple[float, float]] = ()) -> Self:
+        """Join ``text`` with ``times``, one for each of its words."""
+        made = super().__new__(cls, text)
+        made.times = tuple(times)
+        return made
 
 
 @dataclass(frozen=True)

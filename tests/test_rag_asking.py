@@ -101,3 +101,7 @@ def test_a_picture_that_is_not_in_the_index_can_be_likened(rag, tmp_path):
     with Image.open(DEMO / "emoji" / "drawing_09.png") as elephant:
         ImageOps.mirror(elephant.convert("RGB")).save(tmp_path / "turned.png")
     assert rag.similar(tmp_path / "turned.png")[0].item.name == "drawing_09.png"
+
+
+def test_a_question_of_undecodable_bytes_is_asked_all_the_same(rag):
+    assert len(rag.search("a red apple \udce9", k=3)) == 3

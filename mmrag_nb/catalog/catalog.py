@@ -15,6 +15,7 @@ from mmrag_nb.errors import IndexFileError, IndexMismatch
 from mmrag_nb.types import Chunk, Item, Preview
 
 from .entries import Record
+from .removal import give_back, remove_items
 from .schema import connect, read_only
 from .words import match_expression, searchable
 
@@ -139,6 +140,23 @@ class Catalog:
             chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
             db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
 
+    def remove(self, hashes: Sequence[str]) -> None:
+        """Delete items by content hash, with what only they refer to; nothing of it stays in the file.
+
+        Raises
+        ------
+        IndexFileError
+            The file may only be read, or is being written elsewhere.
+        """
+        with self._lock:
+            self._db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not left in free pages
+            try:
+                with self._write() as db:
+                    remove_items(db, hashes)
+                give_back(self._db)
+            finally:
+                self._db.execute("PRAGMA secure_delete = OFF")
+
     def set_background(self, space: str, modality: Modality, digest: str, vectors: Vectors) -> None:
         """Keep the vectors (b, d) in ``space`` of the background queries of ``modality`` that ``digest`` stands for."""
         if self.read_only:
@@ -170,6 +188,11 @@ class Catalog:
         """Number of vectors by space."""
         rows = self._rows("SELECT name, (SELECT count(*) FROM vectors WHERE space = name) FROM spaces ORDER BY name")
         return {str(name): int(str(n)) for name, n in rows}
+
+    def vector_bytes(self) -> dict[str, int]:
+        """Bytes of the vectors themselves, by space."""
+        rows = self._rows("SELECT space, sum(length(vector)) FROM vectors GROUP BY space")
+        return {str(space): int(str(n)) for space, n in rows}
 
     def fingerprint(self, space: str) -> dict[str, str] | None:
         """The fingerprint under which ``space`` was made; ``None`` where it is unknown."""
@@ -212,9 +235,23 @@ class Catalog:
             SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
         return [str(row[0]) for row in self._rows(query, (item_hash,))]
 
+    def chunks_by_item(self) -> dict[str, int]:
+        """Number of chunks of each item, by its content hash."""
+        rows = self._rows("SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id GROUP BY hash")
+        return {str(item_hash): int(str(n)) for item_hash, n in rows}
+
+    def size(self) -> int:
+        """Bytes that the index takes."""
+        pages, page = (self._rows(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
+        return int(str(pages)) * int(str(page))
+
     def items(self) -> list[Item]:
         """All items, in the order in which they were first indexed."""
         return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
+
+    def uris(self) -> list[str]:
+        """Where all items came from, in the same order."""
+        return [str(row[0]) for row in self._rows("SELECT uri FROM items ORDER BY id")]
 
     def chunk_ids(self, item_hash: str) -> list[int]:
         """Ids of the item's chunks, in order."""
@@ -299,6 +336,8 @@ class Catalog:
             The folder is missing or cannot be written; ``path`` is no index, or one that is open elsewhere.
         """
         path = path.resolve()  # a link stays a link
+        if not path.parent.is_dir():
+            raise IndexFileError(f"there is no folder {path.parent} to keep {path.name} in: make it, or name another")
         with self._lock:
             if self.path is not None and self.path.exists() and path.exists() and path.samefile(self.path):
                 return
@@ -316,6 +355,15 @@ class Catalog:
             self._db.close()
             self._db = connect(path)
             self.path, self.read_only = path, False
+
+    def reset(self) -> None:
+        """Go on with an empty index in memory; a file is closed and stays as it is."""
+        with self._lock:
+            fresh = connect(None)
+            self._db.close()
+            self._db = fresh
+            self.path, self.read_only = None, False
+            self._changes += 1
 
     def close(self) -> None:
         """Close the database; the catalog is of no use afterwards."""

@@ -131,7 +131,7 @@ class ClipEncoder:
 
         vectors = np.zeros((len(order), self.dimension), dtype=np.float32)
         batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
-        with computing(self._placement):
+        with computing(self._placement, alone=len(order) == 1 and method == "get_text_features"):
             for batch in batches:
                 vectors[list(batch)] = self._features(prepare(batch), method)
         return vectors

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from mmrag_nb.errors import NotInstalled
+from mmrag_nb.types import Transcript
 
 from .speech import audible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mmrag_nb.types import Samples
+
+_PRONUNCIATION = re.compile(r"\(\d+\)$")  # "was(2)": the second way to say it
 
 
 class PocketsphinxTranscriber:
@@ -44,7 +48,7 @@ class PocketsphinxTranscriber:
         self.description = f"pocketsphinx {version('pocketsphinx')} (en-us, cpu)"
 
     def transcribe(self, clips: Sequence[Samples]) -> list[str]:
-        """One transcript per clip of mono float32 samples in [-1, 1] at 16 kHz; empty where nothing was heard."""
+        """One transcript per clip of mono float32 samples in [-1, 1] at 16 kHz, with the seconds of its words."""
         return [self._hear(clip) for clip in clips]
 
     def _hear(self, clip: Samples) -> str:
@@ -59,4 +63,11 @@ class PocketsphinxTranscriber:
         self._decoder.process_raw(pcm, full_utt=True)
         self._decoder.end_utt()
         heard = self._decoder.hyp()
-        return heard.hypstr if heard else ""
+        return Transcript(heard.hypstr, self._times(heard.hypstr)) if heard else ""
+
+    def _times(self, text: str) -> Iterator[tuple[float, float]]:
+        """Seconds of the words of ``text``; none where the decoder's segments are not its words."""
+        rate = self._decoder.config["frate"]
+        spoken = [part for part in self._decoder.seg() if part.word[0] not in "<[+"]  # else a pause or a noise
+        if [_PRONUNCIATION.sub("", part.word) for part in spoken] == text.split():
+            yield from ((part.start_frame / rate, (part.end_frame + 1) / rate) for part in spoken)

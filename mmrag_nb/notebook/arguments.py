@@ -1,35 +1,73 @@
 """A magic's line: free words and flags, in any order.
 
-``IPython.core.magic_arguments`` declares the flags, which gives ``%magic?`` its page. Its own parsing takes an
-apostrophe ("what's this?") for an open quote and knows neither ``--help`` nor near matches, hence this.
+``IPython.core.magic_arguments`` declares them. What stands next to a magic is all there is to say of it: its page of
+help, its parsing and its completion follow from that. A positional argument stands for the free words; a ``metavar``
+says what is to be written and so what Tab offers (see :mod:`mmrag_nb.notebook.candidates`)::
+
+    @magic_arguments()
+    @argument("sources", nargs="*", metavar="SOURCE", help="A path, a glob, a URL or {{expr}}, and its metadata.")
+    @argument("--image", metavar="PICTURE", help="A path or {{expr}}.")
+    @out("report")
+
+IPython's own parsing takes an apostrophe ("what's this?") for an open quote and knows neither ``--help`` nor near
+matches, hence this.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from difflib import get_close_matches
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.core.magic_arguments import argument
+
+from mmrag_nb.errors import UnknownName, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # A quoted or braced value belongs to its key: no flag is looked for inside.
-_TOKEN = re.compile(r"""(?:[^\W\d]\w*=)?(?:\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$))|\S+""")
+TOKEN = re.compile(r"""(?:[^\W\d]\w*=)?(?:\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$))|\S+""")
+_HELP = ("--help", "-h")
+
+
+def out(what: str) -> argument:
+    """Declare ``--out NAME``, which every magic has; ``what`` is what it binds: ``answer``."""
+    return argument("-o", "--out", type=name, metavar="NAME", help=f"Bind the {what} to this name and show nothing.")
 
 
 def flags(magic: Callable[..., Any]) -> dict[str, argparse.Action]:
     """The flags declared on ``magic``, with what each does."""
+    return {flag: action for action in _actions(magic) for flag in action.option_strings}
+
+
+def free_words(magic: Callable[..., Any]) -> argparse.Action | None:
+    """The argument declared on ``magic`` for what is no flag; ``None`` where it takes none."""
+    return next((action for action in _actions(magic) if not action.option_strings), None)
+
+
+def _actions(magic: Callable[..., Any]) -> list[argparse.Action]:
     parser = getattr(magic, "parser", None)
-    actions = parser._actions if parser else []  # noqa: SLF001 - argparse has no public list of them
-    return {flag: action for action in actions for flag in action.option_strings}
+    return parser._actions if parser else []  # noqa: SLF001 - argparse has no public list of them
 
 
-def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namespace | None:
-    """Parse ``line`` by the flags declared on ``magic``; ``free`` is the attribute that takes the rest.
+def page(magic: Callable[..., Any]) -> str:
+    """The page of help that ``%magic?`` and ``--help`` show: IPython's, without its marks of reStructuredText."""
+    text: str = magic.parser.format_help().replace("::\n\n  ", "", 1)  # type: ignore[attr-defined]
+    usage, rest = text.split("\n\n", 1)
+    rest = re.sub(r"::(?=\n)", ":", re.sub(r" <(\S+)>(?=\n|,|  )", r" \1", rest))
+    return re.sub(r"\n +", "\n    ", usage) + "\n\n" + rest
+
+
+def parse(magic: Callable[..., Any], line: str, *, free: str = "") -> argparse.Namespace | None:
+    """Parse ``line`` by what is declared on ``magic``.
+
+    Parameters
+    ----------
+    free
+        The attribute that takes the free words, where no positional argument names it.
 
     Returns
     -------
@@ -41,11 +79,10 @@ def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namesp
     UsageError
         A flag is unknown, or its value is missing or cannot be.
     """
-    parser = magic.parser  # type: ignore[attr-defined]
-    known = flags(magic)
-    tokens = list(_TOKEN.finditer(line))
-    if any(token[0] in {"--help", "-h"} for token in tokens):
-        print(parser.format_help().replace("::\n\n", "", 1))  # noqa: T201 - what --help is for
+    known, words = flags(magic), free_words(magic)
+    tokens = list(TOKEN.finditer(line))
+    if any(token[0] in _HELP for token in tokens):
+        print(page(magic).rstrip())  # noqa: T201 - what --help is for
         return None
     options: list[str] = []
     rest = line  # with the flags blanked out, so that a question keeps its spaces and quotes
@@ -62,15 +99,29 @@ def parse(magic: Callable[..., Any], line: str, *, free: str) -> argparse.Namesp
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
                 if not value:
                     value, end = tokens[0][0], tokens.pop(0).end()
-                options.append(value.strip('"'))
+                options.append(_checked(name, unquoted(value), known[name]))
             rest = rest[:start] + " " * (end - start) + rest[end:]
         elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token[0]):
-            near = get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(name, known, cutoff=0.4)
+            hint = f"did you mean {near}? " if near else ""
             raise UsageError(f"unknown flag {name}: {hint}known are {', '.join(sorted(known))}")
-    parsed: argparse.Namespace = parser.parse_args(options)
-    setattr(parsed, free, rest.strip())
+    parsed: argparse.Namespace = magic.parser.parse_args(options)  # type: ignore[attr-defined]
+    rest, kept = rest.strip(), words.dest if words else free
+    if rest and not kept:
+        raise UsageError(f"%{magic.parser.prog} takes flags only: leave out {rest!r}")  # type: ignore[attr-defined]
+    setattr(parsed, kept or "words", rest)
     return parsed
+
+
+def unquoted(word: str) -> str:
+    """``word`` without the quotes around it."""
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+
+
+def _checked(flag: str, value: str, action: argparse.Action) -> str:
+    if action.choices is not None and value not in map(str, action.choices):
+        raise UsageError(str(UnknownName(f"value of {flag}", value, map(str, action.choices))))
+    return value
 
 
 def name(text: str) -> str:

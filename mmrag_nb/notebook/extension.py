@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmrag_nb.errors import InvalidSetting
+from mmrag_nb.errors import MMRagError
 
-from .completion import complete
+from .completion import TabCompletion
 from .config import MMRag
 from .magics.ask import AskMagics
+from .magics.base import SessionMagics
+from .magics.compare import CompareMagics
 from .magics.file import FileMagics
 from .magics.index import IndexMagics
+from .magics.map import MapMagics
+from .magics.panel import PanelMagics
+from .magics.remove import RemoveMagics
+from .magics.search import SearchMagics
 from .magics.status import StatusMagics
+from .magics.why import WhyMagics
+from .near_miss import near_miss
 from .questions import keep_question_marks
 from .session import Session
 
-_MAGICS = (IndexMagics, AskMagics, FileMagics, StatusMagics)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAGICS = (
+    IndexMagics,
+    AskMagics,
+    SearchMagics,
+    CompareMagics,
+    WhyMagics,
+    MapMagics,
+    FileMagics,
+    PanelMagics,
+    RemoveMagics,
+    StatusMagics,
+)
 _HELD = "_mmrag_session"
 """Attribute of the shell that holds the session, so that ``%reload_ext`` can keep the index."""
+_UNDO = "_mmrag_undo"
+"""Attribute of the shell that holds what takes our hooks away again."""
 
 
 def load(ipython: Any) -> None:
@@ -33,7 +57,7 @@ def load(ipython: Any) -> None:
     for magics in _MAGICS:
         ipython.register_magics(magics(ipython, session))
     ipython.input_transformers_cleanup.append(keep_question_marks)
-    ipython.set_hook("complete_command", complete, re_key=r"%+mmrag_\w+")
+    setattr(ipython, _UNDO, [_tab(ipython, session), _near_misses(ipython)])
 
 
 def unload(ipython: Any) -> None:
@@ -44,7 +68,7 @@ def unload(ipython: Any) -> None:
 def _settings(ipython: Any) -> MMRag:
     try:
         return MMRag(parent=ipython)
-    except InvalidSetting as error:
+    except MMRagError as error:
         # A value that %config refused stays in IPython's own configuration and would stop every later load.
         print(f"mmrag_nb: {error}; going on with the defaults", file=sys.stderr)  # noqa: T201
         ipython.config.pop("MMRag", None)
@@ -58,9 +82,20 @@ def _remove(ipython: Any) -> None:
             del table[name]
     for magics in _MAGICS:
         ipython.magics_manager.registry.pop(magics.__name__, None)
-    ipython.configurables[:] = [one for one in ipython.configurables if not isinstance(one, MMRag)]
+    ipython.configurables[:] = [one for one in ipython.configurables if not isinstance(one, (MMRag, SessionMagics))]
     transformers = ipython.input_transformers_cleanup
     transformers[:] = [one for one in transformers if one is not keep_question_marks]
-    hooks = ipython.strdispatchers.get("complete_command")
-    if hooks is not None:
-        hooks.regexs = {key: chain for key, chain in hooks.regexs.items() if "mmrag" not in key.pattern}
+    for undo in vars(ipython).pop(_UNDO, ()):
+        undo()
+
+
+def _tab(ipython: Any, session: Session) -> Callable[[], None]:
+    completion = TabCompletion(ipython, session)
+    completion.install()
+    return completion.remove
+
+
+def _near_misses(ipython: Any) -> Callable[[], None]:
+    tell = near_miss(ipython)
+    ipython.events.register("post_run_cell", tell)
+    return lambda: ipython.events.unregister("post_run_cell", tell)

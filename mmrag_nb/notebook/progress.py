@@ -1,12 +1,25 @@
-"""One line that says what is going on, updated in place and gone when the work is done."""
+"""One line that says what is going on, how fast and for how long still; gone when the work is done.
+
+In a notebook it is a display that is updated: text, and HTML with a native ``<progress>``. A widget would bring
+nothing to a line that nobody clicks, and would cost: a message channel that Colab, VS Code and nbconvert treat in three
+ways, and, where the kernel dies in the middle, a dead box in the saved notebook ("model not found") in place of the
+last line. This line, left behind by a killed kernel, still says how far it came.
+"""
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import clear_output, display
+
+from .render import plain
+from .render.escape import escape, one_line
+from .render.quantities import duration
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,48 +28,129 @@ if TYPE_CHECKING:
 
 _INTERVAL = 0.1
 """Seconds between updates: what an eye can follow, and a saved notebook's message log can bear."""
+_SLOW = ("loading", "transcribing", "trying")
+"""Stages that may last for long without another word, and so are shown at once."""
+_WINDOW = 15.0
+"""Seconds over which a rate is taken: short enough to follow a change, long enough to be calm."""
+_TOLD_AFTER = 1.0
+"""Seconds of a stage before its rate says anything."""
+
+_STYLE = "font:13px/1.6 system-ui,sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere"
+_BAR = "width:9em;height:.7em;margin-inline-end:.8em;vertical-align:middle"
+_ALONE = re.compile(r"\s*(%%mmrag_|([^\W\d]\w*\s*=\s*)?%?mmrag_\w+[^\n]*$)")
+
+
+class Meter:
+    """How fast one stage goes, and how long it will take.
+
+    Rates are taken over the last seconds, between the moments at which something was finished: work that is done in
+    batches stands still between them, and neither the rate nor the time left should swing with that.
+    """
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def see(self, now: float, done: int) -> None:
+        """Note that ``done`` are through at ``now``, seconds of a clock that never goes back."""
+        if self._marks and done < self._marks[-1][1]:
+            self._marks.clear()
+        if not self._marks or done > self._marks[-1][1]:
+            self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW:
+            self._marks.popleft()
+
+    def rate(self) -> float | None:
+        """How many are finished in a second; ``None`` before that can be told."""
+        if len(self._marks) < 2:
+            return None
+        (start, first), (end, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (end - start) if end - start >= _TOLD_AFTER else None
+
+    def left(self, now: float, total: int) -> float | None:
+        """Seconds until ``total`` are through; ``None`` before that can be told."""
+        rate = self.rate()
+        if rate is None:
+            return None
+        at, done = self._marks[-1]
+        return max(0.0, (total - done) / rate - (now - at))
+
+
+def line(stage: str, done: int, total: int | None, meter: Meter, now: float) -> str:
+    """``embedding pictures 96 of 240 · 31/s · about 5 s left``."""
+    parts = [one_line(stage)]
+    if total:
+        parts[0] += f" {min(done, total):,} of {total:,}"
+    elif done:
+        parts[0] += f" {done:,} so far"
+    if (rate := meter.rate()) is not None:
+        parts.append(
+            f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s" if rate >= 0.95 else f"{_coarse(1 / rate)} each"
+        )
+    if total and (left := meter.left(now, total)) is not None and done < total:
+        parts.append(f"about {_coarse(left)} left")
+    return " · ".join(parts) + (" …" if len(parts) == 1 else "")
+
+
+def _coarse(seconds: float) -> str:
+    """A duration that pretends to no more than it knows: 3 s, 25 s, 4 min."""
+    if seconds < 10:
+        return duration(max(1, round(seconds))).replace(".0 s", " s")
+    if seconds < 60:
+        return f"{5 * round(seconds / 5)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class ProgressLine:
     """Shows :class:`~mmrag_nb.protocols.Progress` in a notebook, or on a terminal's standard error.
 
+    Nothing is shown where nothing can be updated, and nothing is left behind, interrupted or not.
+
     Parameters
     ----------
     shell
         The running IPython shell.
-    owns_cell
-        Whether all of the cell's output is ours, as in a cell magic: then the line leaves no trace.
     """
 
-    def __init__(self, shell: Any, *, owns_cell: bool) -> None:
-        self._kernel = hasattr(shell, "kernel")
-        self._owns_cell = owns_cell
+    def __init__(self, shell: Any) -> None:
+        self._kernel: Any = getattr(shell, "kernel", None)
         self._handle: Any = None
+        self._stage = ""
+        self._meters: dict[str, Meter] = {}
         self._last = 0.0
         self._width = 0
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that ``done`` of ``total`` are through; too frequent calls are dropped."""
+        """Show that ``done`` of ``total`` are through; too frequent calls are counted but not shown."""
         now = time.monotonic()
-        if now - self._last < _INTERVAL and not stage.startswith("loading"):
+        meter = self._meters.setdefault(stage, Meter())
+        meter.see(now, done)
+        begins = stage != self._stage and stage.startswith(_SLOW)
+        if now - self._last < _INTERVAL and not begins:
             return
-        self._last = now
-        count = f" ({done} of {total})" if total else f" ({done} so far)" if done else ""
-        self._show(f"{stage}{count} …")
+        self._last, self._stage = now, stage
+        self._show(line(stage, done, total, meter, now), done, total)
 
-    def _show(self, line: str) -> None:
-        if self._kernel:
+    def _show(self, said: str, done: int, total: int | None) -> None:
+        if self._kernel is not None:
+            amount = f' max="{total}" value="{min(done, total)}"' if total else ""
+            html = (
+                f'<div style="{_STYLE}"><progress aria-label="progress"{amount} style="{_BAR}"></progress>'
+                f"{escape(said)}</div>"
+            )
             # A plain mapping is shown as it is: no object of display's can take a file's name for a file to read.
-            bundle = {"text/plain": line}
+            bundle = {"text/plain": said, "text/html": html}
             if self._handle is None:
                 self._handle = display(bundle, raw=True, display_id=True)
             else:
                 self._handle.update(bundle, raw=True)
-        elif sys.stderr.isatty():
-            line = line[:100]
-            sys.stderr.write(f"\r{line.ljust(self._width)}")
+        elif sys.stderr is not None and sys.stderr.isatty():
+            room = shutil.get_terminal_size().columns - 1
+            said = plain.shortened(said, room) if room > 10 else ""
+            sys.stderr.write(f"\r{plain.padded(said, self._width)}")
             sys.stderr.flush()
-            self._width = len(line)
+            self._width = plain.columns(said)
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +158,21 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._handle is not None and self._owns_cell:
-            clear_output(wait=True)
-        elif self._handle is not None:
-            self._handle.update({"text/plain": ""}, raw=True)
+        if self._handle is not None:
+            if self._alone():
+                clear_output()  # at once: with --out, nothing comes after that could take its place
+            else:
+                # What else the cell has shown stays. Empty HTML takes no line, and nbconvert has no warning for it.
+                self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+            self._handle = None
         elif self._width:
             sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+            self._width = 0
+
+    def _alone(self) -> bool:
+        """Whether the running cell is one call of a magic of ours, so that nothing else's output can be lost."""
+        try:
+            return _ALONE.match(self._kernel.get_parent("shell")["content"]["code"]) is not None
+        except (AttributeError, KeyError, TypeError):  # another kind of kernel
+            return False

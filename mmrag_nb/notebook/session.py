@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
 
-from mmrag_nb.errors import MMRagError
+from mmrag_nb.errors import MMRagError, nearest
+from mmrag_nb.results import Answer, Hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mmrag_nb.rag import MultimodalRAG
+    from mmrag_nb.results import Hit
 
     from .config import MMRag
 
@@ -26,6 +28,7 @@ class Session:
         self.shell = shell
         self.settings = settings
         self._rag: MultimodalRAG | None = None
+        self._hits: Hits | None = None
 
     @property
     def rag(self) -> MultimodalRAG:
@@ -44,18 +47,43 @@ class Session:
 
     def take_over(self, before: Session) -> None:
         """Go on with the index of an earlier session."""
-        self._rag = before._rag
+        self._rag, self._hits = before._rag, before._hits
 
     def give(self, result: Returned, out: str | None) -> Returned | None:
         """Return ``result`` to be displayed, or bind it to the name ``out`` and stay silent."""
+        if isinstance(result, (Answer, Hits)):
+            self._hits = result.hits if isinstance(result, Answer) else result
         if out is None:
             return result
         self.shell.user_ns[out] = result
         return None
 
+    def hit(self, rank: int) -> Hit:
+        """The hit of that rank, from 1, of the last result."""
+        if self._hits is None:
+            raise UsageError(f"there is no hit {rank} yet: %mmrag_search or %mmrag_ask something first")
+        for hit in self._hits:
+            if hit.rank == rank:
+                return hit
+        raise UsageError(f"the last result has no hit {rank}: it has {len(self._hits)}")
+
     def evaluate(self, expression: str, local_ns: dict[str, Any] | None) -> Any:
         """Value of a ``{{expression}}`` where the magic was called: it is the user's own code, in their notebook."""
-        return eval(expression, self.shell.user_global_ns, {**self.shell.user_ns, **(local_ns or {})})  # noqa: S307
+        names = {**self.shell.user_ns, **(local_ns or {})}
+        try:
+            return eval(expression, self.shell.user_global_ns, names)  # noqa: S307
+        except NameError as error:
+            # Python tells the near name in a traceback only, and a magic shows one line.
+            near = nearest(error.name or "", names, cutoff=0.6)
+            raise NameError(f"{error}: did you mean {near!r}?" if near else str(error), name=error.name) from error
+
+    def item_names(self) -> list[str]:
+        """What is in the index, for completion, by the names it can be asked for; nothing is opened or loaded."""
+        return [] if self._rag is None else self._rag.names()
+
+    def space_names(self) -> list[str]:
+        """The vector spaces of the index, for completion."""
+        return [] if self._rag is None else list(self._rag.status().vectors)
 
 
 def one_line(magic: Callable[..., Returned]) -> Callable[..., Returned]:

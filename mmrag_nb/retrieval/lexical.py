@@ -53,9 +53,13 @@ def relative(scores: Mapping[int, float], frequencies: Sequence[int], total: int
     total
         Number of chunks.
     """
-    # FTS5's own inverse document frequency, with its floor.
-    bound = sum(max(math.log((total - n + 0.5) / (n + 0.5)), 1e-6) for n in frequencies)
+    bound = sum(rarity(n, total) for n in frequencies)
     return {chunk: min(score / bound, 1.0) for chunk, score in scores.items()} if bound else {}
+
+
+def rarity(frequency: int, total: int) -> float:
+    """Inverse document frequency of a term that ``frequency`` of ``total`` chunks hold: FTS5's own, with its floor."""
+    return max(math.log((total - frequency + 0.5) / (frequency + 0.5)), 1e-6)
 
 
 def matches(text: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:

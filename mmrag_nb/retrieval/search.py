@@ -5,8 +5,10 @@ One way for every strategy: a strategy chooses the channels, this ranks what the
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _CANDIDATES = 50
 """Least number of chunks that each channel puts up, so that the lexical channel can still reorder them."""
 
+
+_SMALL = 1 << 24
+"""Numbers up to which one thread multiplies: several wait for each other, by spinning where the machine is busy."""
 
 _UNCALIBRATED = Calibration(0.0, 1.0)
 
@@ -162,7 +167,9 @@ def _raw_ranks(probes: Sequence[Probe], cosines: Mapping[int, float], without: C
     """Where the naive ranking over the whole index would put each chunk, from 1."""
     if not cosines:
         return {}
-    everything = np.concatenate([probe.channel.vectors @ probe.query for probe in probes])
+    small = sum(probe.channel.vectors.size for probe in probes) <= _SMALL
+    with _threads().limit(limits=1, user_api="blas") if small else nullcontext():
+        everything = np.concatenate([probe.channel.vectors @ probe.query for probe in probes])
     chunks, place = np.unique(np.concatenate([probe.channel.ids for probe in probes]), return_inverse=True)
     highest = np.full(len(chunks), -1, np.float32)  # of a chunk's several views
     np.maximum.at(highest, place, everything)
@@ -170,3 +177,10 @@ def _raw_ranks(probes: Sequence[Probe], cosines: Mapping[int, float], without: C
         highest[[chunk in without for chunk in chunks.tolist()]] = -1
     # Float32 products of one row and of a whole matrix differ in the last bits.
     return {chunk: 1 + int((highest > cosine + 1e-5).sum()) for chunk, cosine in cosines.items()}
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController  # looks for libraries, so it is made once
+
+    return ThreadpoolController()

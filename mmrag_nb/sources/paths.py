@@ -7,11 +7,10 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePath
 
-from mmrag_nb.errors import SourceError
+from mmrag_nb.errors import SourceError, nearest
 from mmrag_nb.results import Skipped
 from mmrag_nb.types import Item, Metadata, Modality, Resolved
 
@@ -51,9 +50,9 @@ def resolve_path(
         return
     path = base / expand_home(typed)
     if is_folder(path):
-        yield from _several(typed, below(PurePath(typed), path), metadata, modality_of, max_bytes)
+        yield from _several(typed, path, below(PurePath(typed), path), metadata, modality_of, max_bytes=max_bytes)
     elif has_magic(typed) and not os.path.lexists(path):
-        yield from _several(typed, match(PurePath(typed), base), metadata, modality_of, max_bytes)
+        yield from _several(typed, path, match(PurePath(typed), base), metadata, modality_of, max_bytes=max_bytes)
     else:
         yield _one(typed, path, metadata, modality_of, max_bytes)
 
@@ -70,7 +69,7 @@ def _one(typed: str, path: Path, metadata: Metadata, modality_of: ModalityOf, ma
             return Skipped(name, f"files of this kind ({_clean(kind)}) are not supported")
         return _item(name, path, modality, metadata, max_bytes)
     except FileNotFoundError:
-        return Skipped(name, _missing(typed, path))
+        return Skipped(name, missing(typed, path))
     except (SourceError, OSError) as error:
         return Skipped(name, _reason(error))
 
@@ -85,21 +84,21 @@ def _unusable(typed: str) -> str:
 
 
 def _several(
-    typed: str, matches: Matches, metadata: Metadata, modality_of: ModalityOf, max_bytes: int
+    typed: str, path: Path, matches: Matches, metadata: Metadata, modality_of: ModalityOf, *, max_bytes: int
 ) -> Iterator[Resolved | Skipped]:
     unsupported: Counter[str] = Counter()
     yield from matches.skipped
-    for shown, path in matches.files:
+    for shown, file in matches.files:
         name = _clean(str(shown))
         try:
-            if not stat.S_ISREG(path.stat().st_mode):
+            if not stat.S_ISREG(file.stat().st_mode):
                 unsupported["special files"] += 1
-            elif (modality := modality_of(_clean(path.name), "")) is None:
-                unsupported[_clean(path.suffix.lower()) or "without an extension"] += 1
+            elif (modality := modality_of(_clean(file.name), "")) is None:
+                unsupported[_clean(file.suffix.lower()) or "without an extension"] += 1
             else:
-                yield _item(name, path, modality, metadata, max_bytes)
+                yield _item(name, file, modality, metadata, max_bytes)
         except FileNotFoundError:
-            yield Skipped(name, "a link that leads nowhere" if path.is_symlink() else "no longer there")
+            yield Skipped(name, "a link that leads nowhere" if file.is_symlink() else "no longer there")
         except (SourceError, OSError) as error:
             yield Skipped(name, _reason(error))
     if unsupported:
@@ -107,15 +106,15 @@ def _several(
         total = unsupported.total()
         yield Skipped(_clean(typed), f"{total} {'file' if total == 1 else 'files'} of unsupported kinds ({kinds})")
     if not matches.files and not matches.skipped:
-        yield Skipped(_clean(typed), _nothing(typed, matches))
+        yield Skipped(_clean(typed), _nothing(typed, path, matches))
 
 
-def _nothing(typed: str, matches: Matches) -> str:
+def _nothing(typed: str, path: Path, matches: Matches) -> str:
     if matches.folders:
         return f"matches folders only: name one, such as {_clean(str(matches.folders[0]))!r}, to take what is in it"
-    if has_magic(typed):
-        return "no file matches this pattern"
-    return "the folder holds no files (hidden ones are left out)"
+    if is_folder(path):
+        return "the folder holds no files (hidden ones are left out)"
+    return _unmatched(typed, path)
 
 
 def _item(name: str, path: Path, modality: Modality, metadata: Metadata, max_bytes: int) -> Resolved:
@@ -135,18 +134,43 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _missing(typed: str, path: Path) -> str:
-    """Say what is missing, and name the nearest that exists."""
+def missing(typed: str, path: Path) -> str:
+    """Say what is missing of the file ``path``, written ``typed``, and name the nearest that exists."""
     if path.is_symlink():
         return "a link that leads nowhere"
-    parent, name, rest = path.parent, path.name, 0
-    while not is_folder(parent) and parent != parent.parent:
-        parent, name, rest = parent.parent, parent.name, rest + 1
-    what = f"no folder {_clean(name)!r}" if rest else "no such file"
-    near = _nearest(name, parent)
+    folder, name = _first_missing(path)
+    if folder != path.parent:
+        return _no_folder(name, folder)
+    near = _nearest(name, folder)
     if not near:
-        return f"{what} in {_clean(_shown(parent))!r}"
-    return f"{what}: did you mean {_clean(near if rest else str(PurePath(typed).parent / near))!r}?"
+        return f"no such file in {_clean(_shown(folder))!r}"
+    return f"no such file: did you mean {_clean(str(PurePath(typed).parent / near))!r}?"
+
+
+def _unmatched(typed: str, path: Path) -> str:
+    """The same of a pattern that matches nothing: a folder's name may be wrong, or the files' ending."""
+    folder, name = _first_missing(path)
+    if not has_magic(name):
+        return _no_folder(name, folder)
+    near = nearest(name, {f"*{PurePath(one).suffix}" for one in _names(folder)} - {"*"}, cutoff=0.7)
+    if folder != path.parent or not near:
+        return "no file matches this pattern"
+    return f"no file matches this pattern: did you mean {_clean(str(PurePath(typed).parent / near))!r}?"
+
+
+def _first_missing(path: Path) -> tuple[Path, str]:
+    """The innermost folder on the way to ``path`` that exists, and the name that is not in it."""
+    folder, name = path.parent, path.name
+    while not is_folder(folder) and folder != folder.parent:
+        folder, name = folder.parent, folder.name
+    return folder, name
+
+
+def _no_folder(name: str, folder: Path) -> str:
+    near = _nearest(name, folder)
+    if not near:
+        return f"no folder {_clean(name)!r} in {_clean(_shown(folder))!r}"
+    return f"no folder {_clean(name)!r}: did you mean {_clean(near)!r}?"
 
 
 def _shown(folder: Path) -> str:
@@ -157,13 +181,15 @@ def _shown(folder: Path) -> str:
 
 
 def _nearest(name: str, folder: Path) -> str:
+    return nearest(name, _names(folder), cutoff=0.6)
+
+
+def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            there = {entry.name.lower(): entry.name for entry in islice(entries, 5_000)}
+            return [entry.name for entry in islice(entries, 5_000)]
     except OSError:
-        return ""
-    near = get_close_matches(name.lower(), there, n=1)
-    return there[near[0]] if near else ""
+        return []
 
 
 def _reason(error: SourceError | OSError) -> str:

@@ -278,8 +278,9 @@ def test_asking_with_a_picture(shell, capsys):
 
     shell.user_ns["folder"] = demo_folder() / "emoji"
     run(shell, "%mmrag_index {{folder}}")
-    assert run(shell, "%mmrag_ask --image {{folder / 'drawing_02.png'}} -k 2").result[0].item.name == "drawing_02.png"
+    answer = run(shell, "%mmrag_ask --image {{folder / 'drawing_02.png'}} -k 2").result
+    assert isinstance(answer, Answer)
+    assert answer.hits[0].item.name == "drawing_02.png"
     shell.user_ns["apple"] = Image.open(demo_folder() / "emoji" / "drawing_02.png")
-    assert run(shell, "%mmrag_ask --image {{apple}}").result[0].item.name == "drawing_02.png"
+    assert run(shell, "%mmrag_ask what is this? --image {{apple}}").result.hits[0].item.name == "drawing_02.png"
     assert "--image {{apple}}" in fails(shell, capsys, "%mmrag_ask {{apple}}")
-    assert "one of the two" in fails(shell, capsys, "%mmrag_ask an apple --image {{apple}}")

@@ -121,7 +121,25 @@ def test_a_base_with_brackets_is_no_glob(tmp_path):
 
 def test_a_glob_that_matches_nothing_says_so(tree):
     assert run("*.gif", tree) == [Skipped("*.gif", "no file matches this pattern")]
-    assert run("nowhere/*.gif", tree) == [Skipped("nowhere/*.gif", "no file matches this pattern")]
+    assert run("deep/**/*.gif", tree / "photos") == [Skipped("deep/**/*.gif", "no file matches this pattern")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("*.jpeg", "no file matches this pattern: did you mean '*.jpg'?"),
+        ("photos/*.JPGE", "no file matches this pattern: did you mean 'photos/*.jpg'?"),
+        ("photo/*.jpg", "no folder 'photo': did you mean 'photos'?"),
+        ("photos/dep/**/*.jpg", "no folder 'dep': did you mean 'deep'?"),
+    ],
+)
+def test_a_glob_that_nearly_matches_is_told_what_would(tree, pattern, said):
+    assert run(pattern, tree) == [Skipped(pattern, said)]
+
+
+def test_a_glob_below_no_folder_names_the_folder(tree):
+    ((_, said),) = skipped(run("nowhere/*.gif", tree))
+    assert said.startswith("no folder 'nowhere' in ")
 
 
 def test_a_glob_that_matches_folders_only_says_how_to_go_on(tree):
@@ -143,8 +161,9 @@ def test_the_working_directory_itself(tree):
 
 
 def test_an_empty_folder(tmp_path):
-    (tmp_path / "void").mkdir()
-    assert skipped(run("void", tmp_path)) == [("void", "the folder holds no files (hidden ones are left out)")]
+    for name in ("void", "void [1]"):
+        (tmp_path / name).mkdir()
+        assert skipped(run(name, tmp_path)) == [(name, "the folder holds no files (hidden ones are left out)")]
 
 
 def test_links_are_followed_and_loops_of_them_end(tree):

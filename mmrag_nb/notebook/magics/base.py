@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 
+from mmrag_nb.notebook.arguments import page
+
 if TYPE_CHECKING:
     from mmrag_nb.notebook.session import Session
 
 
 class SessionMagics(Magics):
     """Magics of one shell, over its session's index."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for magic in vars(cls).values():
+            if hasattr(magic, "parser"):
+                magic.__doc__ = page(magic)  # what %magic? shows
 
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)

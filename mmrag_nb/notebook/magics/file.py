@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from mmrag_nb.notebook.arguments import parse
+from mmrag_nb.notebook.arguments import out, parse, unquoted
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -23,6 +23,8 @@ class FileMagics(SessionMagics):
 
     @no_var_expand
     @magic_arguments()
+    @argument("path", nargs="?", metavar="FILE", help="Where to keep it; an index that is there is replaced.")
+    @out("status")
     @line_magic
     @one_line
     def mmrag_save(self, line: str) -> Status | None:
@@ -31,16 +33,19 @@ class FileMagics(SessionMagics):
         Examples::
 
             %mmrag_save lesson.mmrag
+            %mmrag_save "my lessons/harps.mmrag" --out status
         """
-        options = parse(self.mmrag_save, line, free="path")
+        options = parse(self.mmrag_save, line)
         if options is None:
             return None
         self._session.rag.save(_path(options.path, "save"))
-        return self._session.rag.status()
+        return self._session.give(self._session.rag.status(), options.out)
 
     @no_var_expand
     @magic_arguments()
+    @argument("path", nargs="?", metavar="FILE", help="An index file, as %%mmrag_save writes it.")
     @argument("--discard", action="store_true", help="Give up an index in memory that was not saved.")
+    @out("status")
     @line_magic
     @one_line
     def mmrag_open(self, line: str) -> Status | None:
@@ -49,8 +54,9 @@ class FileMagics(SessionMagics):
         Examples::
 
             %mmrag_open lesson.mmrag
+            %mmrag_open lesson.mmrag --discard
         """
-        options = parse(self.mmrag_open, line, free="path")
+        options = parse(self.mmrag_open, line)
         if options is None:
             return None
         path = _path(options.path, "open")
@@ -66,11 +72,11 @@ class FileMagics(SessionMagics):
         rag = MultimodalRAG.open(path, settings=self._session.settings)
         rag.use_models_of_index()
         self._session.rag = rag
-        return rag.status()
+        return self._session.give(rag.status(), options.out)
 
 
 def _path(text: str, what: str) -> str:
-    path = text.strip("\"'")
+    path = unquoted(text).strip()
     if not path:
         raise UsageError(f"name the file: %mmrag_{what} lesson.mmrag")
     return path

@@ -10,14 +10,14 @@ from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope,
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from mmrag_nb.notebook.arguments import name, parse
+from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.progress import ProgressLine
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import IndexReport
+    from mmrag_nb.results import IndexReport, Plan
 
 
 @magics_class
@@ -27,12 +27,14 @@ class IndexMagics(SessionMagics):
     @no_var_expand
     @needs_local_scope
     @magic_arguments()
-    @argument("-o", "--out", type=name, metavar="NAME", help="Bind the report to this name and show nothing.")
+    @argument("sources", nargs="*", metavar="SOURCE", help="A path, glob, folder, URL or {{expr}}, then key=value.")
+    @argument("--dry-run", action="store_true", help="Tell what would be done, how long and how large, and do nothing.")
+    @out("report")
     @line_cell_magic
     @one_line
     def mmrag_index(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> IndexReport | None:
+    ) -> IndexReport | Plan | None:
         """Index pictures, sound and text: one source a line.
 
         A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
@@ -47,8 +49,9 @@ class IndexMagics(SessionMagics):
             {{my_picture}}   caption="a red apple"
 
             %mmrag_index notes.md --out report
+            %mmrag_index photos/*.jpg --dry-run
         """
-        options = parse(self.mmrag_index, line, free="sources")
+        options = parse(self.mmrag_index, line)
         if options is None:
             return None
         from mmrag_nb.sources.parse import parse_sources
@@ -59,8 +62,12 @@ class IndexMagics(SessionMagics):
         if not sources:
             raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
         rag = self._session.rag
+        if options.dry_run:
+            with ProgressLine(self.shell) as progress:
+                plan = rag.plan(sources, progress=progress)
+            return self._session.give(plan, options.out)
         try:
-            with ProgressLine(self.shell, owns_cell=cell is not None) as progress:
+            with ProgressLine(self.shell) as progress:
                 report = rag.index(sources, progress=progress)
         except KeyboardInterrupt:
             display(rag.report)  # what was committed before stays

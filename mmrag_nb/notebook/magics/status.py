@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
-from mmrag_nb.notebook.arguments import name, parse
+from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -22,7 +22,7 @@ class StatusMagics(SessionMagics):
 
     @no_var_expand
     @magic_arguments()
-    @argument("-o", "--out", type=name, metavar="NAME", help="Bind the status to this name and show nothing.")
+    @out("status")
     @line_magic
     @one_line
     def mmrag_status(self, line: str) -> Status | None:
@@ -31,8 +31,9 @@ class StatusMagics(SessionMagics):
         Examples::
 
             %mmrag_status
+            %mmrag_status --out status
         """
-        options = parse(self.mmrag_status, line, free="words")
+        options = parse(self.mmrag_status, line)
         if options is None:
             return None
         return self._session.give(self._session.rag.status(), options.out)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmrag_nb.insight.occlusion import where
+
 from . import waveform
 from .escape import escape, name, one_line
 from .highlight import excerpt, marked_html
@@ -14,12 +16,11 @@ from .quantities import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mmrag_nb.insight.why import Box
     from mmrag_nb.results import Hit
 
     from .media import Media
 
-LONGEST = 2_000
-"""Characters of a passage or transcript that a card shows."""
 _SIDE = 240
 """Pixels, longest side of a picture where no style applies."""
 
@@ -39,7 +40,7 @@ def metadata(hit: Hit) -> str:
 
 def _item(hit: Hit, prefix: str, media: Media) -> str:
     where = " · ".join(part for part in (one_line(hit.chunk.modality), place(hit)) if part)
-    said = metadata(hit)
+    said = metadata(hit)[: media.detail.letters]
     body = {"audio": _sound, "image": _picture, "video": _picture}.get(kind(hit), _passage)(hit, media)
     # a role instead of <h4>: JupyterLab lists the headings of outputs in the notebook's table of contents
     return (
@@ -53,11 +54,21 @@ def _item(hit: Hit, prefix: str, media: Media) -> str:
 
 def _picture(hit: Hit, media: Media) -> str:
     uri = media.uris.get((hit.rank, "thumbnail"))
-    caption = _text(hit, "")
+    caption = _text(hit, "", media.detail.letters)
     if uri is None:
         return _absent("picture", (hit.rank, "thumbnail") in media.left_out) + caption
     alt = f"picture {one_line(hit.item.name)}"
-    return f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>{caption}'
+    if hit.region is None:
+        return f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>{caption}'
+    alt += f"; what matches lies in the {where(hit.region)}"
+    return framed(f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>', hit.region) + caption
+
+
+def framed(picture: str, region: Box) -> str:
+    """Return ``picture``, an ``<img>``, with an outline around ``region``."""
+    left, top, right, bottom = (100 * min(1.0, max(0.0, side)) for side in region)
+    box = f"left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;height:{bottom - top:.1f}%"
+    return f'<span class="mm-framed">{picture}<span class="mm-region" style="{box}"></span></span>'
 
 
 def _sound(hit: Hit, media: Media) -> str:
@@ -69,17 +80,21 @@ def _sound(hit: Hit, media: Media) -> str:
         player = _absent("clip", left_out=True)
     else:
         player = ""
-    return waveform.svg(hit) + player + _text(hit, "nothing was understood in this part")
+    return (
+        waveform.svg(hit, media.detail.bars)
+        + player
+        + _text(hit, "nothing was understood in this part", media.detail.letters)
+    )
 
 
-def _passage(hit: Hit, media: Media) -> str:  # noqa: ARG001 -- one signature for all kinds
-    return _text(hit, "no text")
+def _passage(hit: Hit, media: Media) -> str:
+    return _text(hit, "no text", media.detail.letters)
 
 
-def _text(hit: Hit, nothing: str) -> str:
+def _text(hit: Hit, nothing: str, longest: int) -> str:
     if not hit.chunk.text.strip():
         return f'<p class="mm-none">{nothing}</p>' if nothing else ""
-    return f'<p class="mm-body" dir="auto">{marked_html(excerpt(hit.chunk.text, hit.matches, LONGEST))}</p>'
+    return f'<p class="mm-body" dir="auto">{marked_html(excerpt(hit.chunk.text, hit.matches, longest))}</p>'
 
 
 def _absent(what: str, left_out: bool) -> str:

@@ -9,7 +9,7 @@ from mmrag_nb.results import Hit
 
 from . import evidence, facts, plain, table
 from .escape import escape
-from .media import ROOM, Media, embed
+from .media import DETAILS, ROOM, Media, embed
 from .style import section
 
 if TYPE_CHECKING:
@@ -72,7 +72,19 @@ def below(hits: Hits, produced_by: Iterable[str]) -> str:
 
 
 def fitted(hits: Sequence[Hit], first: Container[int], draw: Callable[[Media], str]) -> str:
-    """Return what ``draw`` makes with as many previews as fit beside all the rest."""
+    """Return what ``draw`` makes with as many previews as fit beside all the rest.
+
+    Texts and waveforms get coarser only where they alone would fill the room: those of a hundred hits, say.
+    """
     everything = frozenset((hit.rank, kind) for hit in hits for kind in hit.previews)
-    bare = len(draw(Media({}, everything)).encode())
-    return draw(embed(hits, first, ROOM - bare))
+    for detail in DETAILS:
+        bare = len(draw(Media({}, everything, detail)).encode())
+        if bare < ROOM:
+            break
+    room = ROOM - bare
+    while True:
+        drawn = draw(embed(hits, first, room, detail))
+        over = len(drawn.encode()) - ROOM
+        if over < 0 or room <= 0:
+            return drawn
+        room -= over + 1  # what stands around a preview, its name above all, takes room as well

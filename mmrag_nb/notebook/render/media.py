@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 ROOM = 400_000
 """Bytes that one card may have. A notebook of fifty answers stays one that can be mailed, and diffed."""
 
+
+@dataclass(frozen=True)
+class Detail:
+    """How much of each hit is shown beside its previews."""
+
+    letters: int
+    """Characters of a passage, transcript or remark."""
+    bars: int
+    """Bars of a waveform."""
+
+
+DETAILS = (Detail(2_000, 150), Detail(500, 50), Detail(120, 30))
+"""The first that leaves a card within its room is taken; only a hundred long captions, say, need another."""
+
 KINDS: Mapping[str, frozenset[str]] = {
     "thumbnail": frozenset({"image/webp", "image/jpeg", "image/png", "image/gif"}),
     "clip": frozenset({"audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm", "audio/flac"}),
@@ -28,9 +42,10 @@ class Media:
     uris: Mapping[tuple[int, str], str]
     left_out: frozenset[tuple[int, str]]
     """Those that are there but would have made the card too large."""
+    detail: Detail = DETAILS[0]
 
 
-def embed(hits: Sequence[Hit], first: Container[int], room: int) -> Media:
+def embed(hits: Sequence[Hit], first: Container[int], room: int, detail: Detail = DETAILS[0]) -> Media:
     """Choose the previews that fit into ``room`` bytes.
 
     Parameters
@@ -41,6 +56,8 @@ def embed(hits: Sequence[Hit], first: Container[int], room: int) -> Media:
         Ranks whose previews go before all others: those that the answer cites.
     room
         Bytes, after base64.
+    detail
+        How much of each hit is shown besides.
     """
     uris: dict[tuple[int, str], str] = {}
     left_out: set[tuple[int, str]] = set()
@@ -55,4 +72,4 @@ def embed(hits: Sequence[Hit], first: Container[int], room: int) -> Media:
                 continue
             uris[hit.rank, kind] = f"data:{preview.mime};base64,{b64encode(preview.data).decode('ascii')}"
             room -= size
-    return Media(uris, frozenset(left_out))
+    return Media(uris, frozenset(left_out), detail)

@@ -10,7 +10,9 @@ from .quantities import count, duration
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import IndexReport
+    from collections.abc import Mapping, Sequence
+
+    from mmrag_nb.results import IndexReport, Skipped
 
 _NAMES = {
     "image": ("image", "images"),
@@ -31,16 +33,19 @@ def totals(report: IndexReport) -> str:
     items = sum(report.items.values())
     if not (items or report.skipped or report.interrupted):
         return _EMPTY
-    kinds = [*_NAMES, *(kind for kind in report.items if kind not in _NAMES)]
-    each = [
-        count(report.items[kind], *_NAMES.get(kind, (one_line(kind),) * 2)) for kind in kinds if report.items.get(kind)
-    ]
     see = " (see below)" if report.skipped else ""
     parts = [f"{report.embedded:,} embedded", f"{report.reused:,} reused", f"{len(report.skipped):,} skipped{see}"]
     if report.seconds:
         parts.append(duration(sum(report.seconds.values())))
+    return f"indexed {counted(report.items)}: {', '.join(parts)}"
+
+
+def counted(items: Mapping[str, int]) -> str:
+    """Return ``42 items (30 images, 2 audio, 10 text)`` of a number of items by modality."""
+    kinds = [*_NAMES, *(kind for kind in items if kind not in _NAMES)]
+    each = [count(items[kind], *_NAMES.get(kind, (one_line(kind),) * 2)) for kind in kinds if items.get(kind)]
     what = f" ({', '.join(each)})" if each else ""
-    return f"indexed {count(items, 'item')}{what}: {', '.join(parts)}"
+    return f"{count(sum(items.values()), 'item')}{what}"
 
 
 def details(report: IndexReport) -> list[str]:
@@ -54,21 +59,26 @@ def html(report: IndexReport) -> str:
     parts = [f'<p class="mm-totals">{escape(totals(report))}</p>']
     if report.interrupted:
         parts.insert(0, f'<p class="mm-error" role="note"><b>Interrupted.</b> {_INTERRUPTED}</p>')
-    if report.skipped:
-        rows = "\n".join(
-            f'<tr><th scope="row">{name(s.source)}</th><td dir="auto">{escape(s.reason)}</td></tr>'
-            for s in report.skipped
-        )
-        parts.append(
-            '<div class="mm-scroll"><table class="mm-table"><caption>skipped</caption>\n'
-            '<thead><tr><th scope="col">source</th><th scope="col">reason</th></tr></thead>\n'
-            f"<tbody>\n{rows}\n</tbody></table></div>"
-        )
+    parts.append(skipped_html(report.skipped))
     if report.notes:
         lines = "\n".join(f"<li>{name(what)}: {escape(remark)}</li>" for what, remark in report.notes)
         parts.append(f"<details><summary>{count(len(report.notes), 'note')}</summary><ul>\n{lines}\n</ul></details>")
     parts.append(facts.html(details(report)))
-    return section("index report", "\n".join(parts))
+    return section("index report", "\n".join(filter(None, parts)))
+
+
+def skipped_html(skipped: Sequence[Skipped], caption: str = "skipped") -> str:
+    """Return the table of what was skipped and why; empty where there is none."""
+    if not skipped:
+        return ""
+    rows = "\n".join(
+        f'<tr><th scope="row">{name(s.source)}</th><td dir="auto">{escape(s.reason)}</td></tr>' for s in skipped
+    )
+    return (
+        f'<div class="mm-scroll"><table class="mm-table"><caption>{caption}</caption>\n'
+        '<thead><tr><th scope="col">source</th><th scope="col">reason</th></tr></thead>\n'
+        f"<tbody>\n{rows}\n</tbody></table></div>"
+    )
 
 
 def text(report: IndexReport) -> str:
@@ -76,20 +86,20 @@ def text(report: IndexReport) -> str:
     return plain.joined(
         plain.wrapped(f"Interrupted. {_INTERRUPTED}") if report.interrupted else "",
         totals(report),
-        _pairs("skipped", [(s.source, s.reason) for s in report.skipped]),
-        _pairs(count(len(report.notes), "note"), report.notes) if report.notes else "",
+        pairs("skipped", [(s.source, s.reason) for s in report.skipped]),
+        pairs(count(len(report.notes), "note"), report.notes) if report.notes else "",
         plain.facts(details(report)),
     )
 
 
-def _pairs(title: str, pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
-    """A heading and two columns, the second wrapped; a long first one has its line to itself."""
-    if not pairs:
+def pairs(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Return a heading and two columns, the second wrapped; a long first one has its line to itself."""
+    if not rows:
         return ""
-    left = min(30, max(plain.columns(one_line(what)) for what, _ in pairs))
+    left = min(30, max(plain.columns(one_line(what)) for what, _ in rows))
     hanging = " " * (left + 4)
     lines = [title]
-    for what, remark in pairs:
+    for what, remark in rows:
         label = f"  {one_line(what)}"
         if plain.columns(label) > left + 2:
             lines += [label, plain.wrapped(one_line(remark), hanging)]

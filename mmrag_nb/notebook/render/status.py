@@ -32,6 +32,6 @@ def html(status: Status) -> str:
 
 def text(status: Status) -> str:
     """Return the same for a terminal."""
-    rows = _rows(status)
+    rows = [(one_line(what), one_line(value)) for what, value in _rows(status)]
     width = max(plain.columns(what) for what, _ in rows) + 2
-    return "\n".join(f"{plain.padded(what, width)}{one_line(value)}" for what, value in rows)
+    return "\n".join(f"{plain.padded(what, width)}{value}" for what, value in rows)

@@ -16,7 +16,7 @@ LIGHT = {
     "audio": "#b34e14",
     "image": "#2563a8",
     "text": "#2a7247",
-    "video": "#7a48a8",
+    "video": "#7a12e2",
     "band": "#fbeee5",
     "mark": "#ffe9a8",
     "warn": "#a12b2b",
@@ -84,7 +84,7 @@ _TEXT = """
 .mmrag .mm-answer ul, .mmrag .mm-answer ol {padding-inline-start:1.4em}
 .mmrag .mm-answer li {margin:2px 0}
 .mmrag .mm-answer code {font:.9em var(--jp-code-font-family,ui-monospace,monospace);color:inherit;
-  background:var(--mm-wash);padding:1px 4px;border-radius:4px}
+  background:var(--mm-wash);padding:1px 4px;border-radius:4px;white-space:break-spaces}
 .mmrag a.mm-cite {display:inline-block;min-width:18px;margin:0 1px;padding:0 4px;border:1px solid var(--mm-line);
   border-radius:9px;background:var(--mm-wash);color:var(--mm-m);font-size:11.5px;font-weight:600;line-height:16px;
   text-align:center;text-decoration:none;vertical-align:3px}
@@ -118,6 +118,10 @@ section.mmrag ul.mm-evidence {display:grid;gap:10px;margin:0 0 14px;padding:0;li
 .mmrag .mm-meta {margin-top:6px}
 .mmrag .mm-item img {display:block;width:auto;max-width:100%;height:auto;max-height:210px;margin:0 0 6px;
   border-radius:4px}
+.mmrag .mm-framed {position:relative;display:inline-block;max-width:100%;margin:0 0 6px;vertical-align:top}
+.mmrag .mm-item .mm-framed img {float:none;margin:0}
+.mmrag .mm-region {position:absolute;border:2px solid #fff;outline:2px solid #8a0a28;border-radius:2px;
+  pointer-events:none}
 .mmrag .mm-wave {display:block;width:100%;height:46px;margin:0}
 .mmrag .mm-rest {fill:var(--mm-faint)}
 .mmrag .mm-here {fill:var(--mm-audio)}
@@ -172,7 +176,7 @@ _ELSEWHERE = f"""
   .mmrag .mm-answer {{font-size:16px}}
 }}
 @container (min-width:480px) {{
-  .mmrag .mm-item img {{float:inline-start;margin-inline-end:14px}}
+  .mmrag .mm-item > img, .mmrag .mm-framed {{float:inline-start;margin-inline-end:14px}}
 }}
 @media print {{
   :root body .mmrag {{{_palette("light", LIGHT, pad="0")};max-width:none}}

@@ -18,12 +18,12 @@ _STEP, _BAR, _HEIGHT = 4, 2.6, 60
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def svg(hit: Hit) -> str:
-    """Return the waveform as an inline drawing; empty where the hit has no ``peaks``.
+def svg(hit: Hit, limit: int = BARS) -> str:
+    """Return the waveform as an inline drawing of at most ``limit`` bars; empty where the hit has no ``peaks``.
 
     Its colours come from the card's style, and stand in attributes too, for pages that drop styles.
     """
-    heights = _heights(hit, BARS)
+    heights = _heights(hit, limit)
     if not heights:
         return ""
     first, last = _marked(hit, len(heights))

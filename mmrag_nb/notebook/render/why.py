@@ -1,0 +1,176 @@
+"""Why something was found, or was not: where it stands, what carries it, what would have had to be otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import facts, heat, hits, plain, quantities, spoken, word_shares
+from .escape import escape, name, one_line
+from .place import kind, place
+from .style import section
+
+if TYPE_CHECKING:
+    from mmrag_nb.insight.why import View, Why
+
+    from .media import Media
+
+STYLE = f"""
+.mmrag .mm-verdict {{font-size:17px;margin:0 0 10px}}
+.mmrag .mm-changes {{margin:0 0 10px}}
+.mmrag .mm-why ul {{padding-inline-start:1.3em}}
+.mmrag .mm-why .mm-sub {{margin:0 0 4px;color:var(--mm-soft);font-size:12px}}
+.mmrag .mm-counted th {{font-weight:600}}
+{heat.STYLE}{spoken.STYLE}{word_shares.STYLE}"""
+_SEEN_AS = {"image": "its pixels", "text": "its text", "audio": "its sound", "video": "its frames"}
+
+
+def html(why: Why) -> str:
+    """Return a self-contained section; of at most :data:`~mmrag_nb.notebook.render.media.ROOM` bytes."""
+    found = () if why.hit is None else (why.hit,)
+    return hits.fitted(found, (), lambda media: section("why", _body(why, media), style=STYLE))
+
+
+def text(why: Why) -> str:
+    """Return the same for a terminal of 80 to 100 columns."""
+    head = one_line(why.name)
+    if why.hit is not None:
+        head = " · ".join(part for part in (head, one_line(why.hit.chunk.modality), place(why.hit)) if part)
+    when = " (seconds about)" if why.times == "estimated" else ""
+    return plain.joined(
+        plain.wrapped(why.question),
+        plain.wrapped(f"{head}\n{why.verdict}"),
+        "\n".join(_lines(why)),
+        f"    {heat.told(why.heat)}\n{heat.text(why.heat)}" if why.heat else "",
+        "\n".join(["The question's words", *word_shares.text(why.asked, why.terms)]) if why.asked or why.terms else "",
+        "\n".join([f"Its words{when}", *word_shares.text(why.words)]) if why.words else "",
+        "\n".join(plain.wrapped(f"- {change}", hanging="  ") for change in why.changes),
+        plain.facts([*why.facts, *facts.times(why.timings)]),
+    )
+
+
+def _body(why: Why, media: Media) -> str:
+    css = f"mm-why mm-{kind(why.hit)}" if why.hit is not None else "mm-why"
+    parts = [
+        hits.question(why.question).rstrip(),
+        _head(why),
+        f'<p class="mm-verdict">{escape(why.verdict)}</p>',
+        _shown(why, media),
+        _stands_on(why),
+        _words(why),
+        _changes(why),
+    ]
+    body = "\n".join(part for part in parts if part)
+    return f'<div class="{css}">{body}</div>{facts.html([*why.facts, *facts.times(why.timings)])}'
+
+
+def _head(why: Why) -> str:
+    where, uri = "", ""
+    if why.hit is not None:
+        where = " · ".join(part for part in (one_line(why.hit.chunk.modality), place(why.hit)) if part)
+        uri = why.hit.item.uri
+    return (
+        f'<div class="mm-head" role="heading" aria-level="4">{name(why.name, uri)} '
+        f'<small class="mm-place">{escape(where)}</small></div>'
+    )
+
+
+def _shown(why: Why, media: Media) -> str:
+    """The picture with its map, the utterance in time, the text with its words marked."""
+    if why.hit is None:
+        return ""
+    parts = []
+    if why.heat is not None:
+        counted = any(view.counted and view.modality == "image" for view in why.views)
+        parts.append(heat.html(why.heat, why.name, media.uris.get((why.hit.rank, "thumbnail")), counted=counted))
+    if why.times:
+        parts.append(spoken.svg(why.hit, why.words))
+        parts += ['<p class="mm-legend">seconds about: shared out by letters</p>'] * (why.times == "estimated")
+        clip = media.uris.get((why.hit.rank, "clip"))
+        if clip is not None:
+            label = escape(f"play {one_line(why.name)}, {place(why.hit)}")
+            parts.append(f'<audio controls preload="none" src="{clip}" aria-label="{label}"></audio>')
+    if why.words:
+        within = why.text.startswith(why.hit.chunk.text[: len(why.text)])
+        marked = word_shares.marked(why.text, why.words, why.hit.matches if within else ())
+        parts.append(f'<p class="mm-shares" dir="auto">{marked}</p><p class="mm-legend">{word_shares.LEGEND}</p>')
+    return "\n".join(parts)
+
+
+def _stands_on(why: Why) -> str:
+    """The parts of the score, in a table."""
+    rows = "\n".join(
+        f'<tr{" class=mm-counted" if len(cells) and counted else ""}><th scope="row">{escape(cells[0])}</th>'
+        + "".join(f'<td class="mm-n">{escape(cell)}</td>' for cell in cells[1:])
+        + "</tr>"
+        for cells, counted in _rows(why)
+    )
+    heads = ("what it stands on", "raw cosine", "place by it", "brings")
+    head = "".join(f'<th scope="col"{" class=mm-n" if i else ""}>{text}</th>' for i, text in enumerate(heads))
+    return (
+        '<div class="mm-scroll" role="region" aria-label="what it stands on" tabindex="0"><table class="mm-table">'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+        if rows
+        else ""
+    )
+
+
+def _rows(why: Why) -> list[tuple[tuple[str, str, str, str], bool]]:
+    """Each view, the words and the sum, with whether it counts."""
+    hit, placing = why.hit, why.placing
+    rows = [
+        (
+            (_named(view), quantities.cosine(view.cosine), f"{view.place:,} of {view.of:,}", _brings(view, why)),
+            view.counted,
+        )
+        for view in why.views
+    ]
+    if hit is None or placing is None:
+        return rows
+    if placing.raw:
+        return [
+            *rows,
+            (("score: the highest cosine", f"{hit.score:.3f}", f"{placing.rank:,} of {placing.of:,}", ""), True),
+        ]
+    brought = sum(term.brought for term in why.terms)
+    shared = f"words it shares (BM25 {hit.lexical:.2f})" if brought else "no word of the question in it"
+    rows.append(((shared, "", "", quantities.deviations(brought)), bool(brought)))
+    total = quantities.deviations(hit.score)
+    return [*rows, (("score", "", f"{placing.rank:,} of {placing.of:,}", total), True)]
+
+
+def _named(view: View) -> str:
+    kept = "" if view.counted else ", not counted"
+    return f"{_SEEN_AS.get(view.modality, 'it')} in {one_line(view.space)}{kept}"
+
+
+def _brings(view: View, why: Why) -> str:
+    raw = why.placing is not None and why.placing.raw
+    told = quantities.deviations(view.calibrated)
+    return f"({told})" if raw or not view.counted else told
+
+
+def _words(why: Why) -> str:
+    tables = [word_shares.question_table(why.asked, why.terms), word_shares.text_table(why.words, times=why.times)]
+    shown = "".join(table for table in tables if table)
+    return f'<div class="mm-words">{shown}</div>' if shown else ""
+
+
+def _changes(why: Why) -> str:
+    if not why.changes:
+        return ""
+    lines = "".join(f"<li>{escape(change)}</li>" for change in why.changes)
+    title = "what would change that" if why.placing is None or why.placing.rank > 1 else "by how much"
+    return f'<div class="mm-sub" role="heading" aria-level="4">{title}</div><ul class="mm-changes">{lines}</ul>'
+
+
+def _lines(why: Why) -> list[str]:
+    """The parts of the score for a terminal, in columns."""
+    rows = [cells for cells, _ in _rows(why)]
+    widths = [max((plain.columns(cells[i]) for cells in rows), default=0) for i in range(4)]
+    return [
+        "  ".join(
+            [f"    {plain.padded(cells[0], widths[0])}"]
+            + [" " * (width - plain.columns(cell)) + cell for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for cells in rows
+    ]

@@ -1,0 +1,247 @@
+"""What indexing would do, how long it would take and how large the index would grow: told before anything is done.
+
+No figure is taken from a table. A few of the very items are tried (:mod:`mmrag_nb.trial`), and what they took is
+carried over to the rest: by the number of pictures, the bytes of texts and the seconds of sounds. Where that needs a
+model that is not on this machine, it is said that it cannot be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from .errors import IndexMismatch, MMRagError
+from .indexing import up_to_date
+from .loaders.excerpt import size
+from .registry import entry, modality_of
+from .results import Plan, Planned, Skipped
+from .settings import NONE, model_entry
+from .trial import Trial, try_out
+from .types import MODALITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from .catalog.catalog import Catalog
+    from .parts import Parts
+    from .protocols import Progress
+    from .retrieval.shared import Way
+    from .settings import Settings
+    from .types import Modality, Resolved, Source
+
+_PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "videos"}
+
+
+class Planning:
+    """One dry run over an index, which is read but not written.
+
+    Parameters
+    ----------
+    parts, catalog, settings
+        As for :class:`~mmrag_nb.indexing.Indexing`. Models that are on this machine are loaded, and stay in memory.
+    progress
+        Told of each step.
+    """
+
+    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings, progress: Progress | None) -> None:
+        self._parts, self._catalog, self._settings = parts, catalog, settings
+        self._progress: Progress = progress or _silent
+        self._skipped: list[Skipped] = []
+        self._remarks: list[str] = []
+
+    def run(self, sources: Sequence[Source]) -> Plan:
+        """Tell what indexing ``sources`` would do.
+
+        Raises
+        ------
+        InvalidSetting, IndexMismatch, ModelUnavailable
+            What indexing would raise, as far as that needs no download.
+        """
+        from .sources.outline import addresses
+
+        local, fetched, refused = addresses(sources)
+        self._skipped += refused
+        start = time.perf_counter()
+        items = self._resolved(local)
+        seconds: Counter[str] = Counter()
+        if items:
+            seconds["resolve"] += time.perf_counter() - start  # type: ignore[assignment]
+        needed = {modality: self._needed(modality) for modality in MODALITIES if items.get(modality)}
+        absent = self._absent(set().union(*needed.values()))
+        told = [modality for modality in needed if not absent & needed[modality]]
+        ways = self._ways(told) if told else []
+        kinds, vectors, tried = [], Counter[str](), 0
+        for modality in needed:
+            kind, trial, scale = self._kind(modality, items[modality], ways if modality in told else [])
+            kinds.append(kind)
+            tried += trial.tried
+            seconds.update(kind.seconds)
+            vectors.update({space: round(scale * size) for space, size in trial.vectors.items()})
+        new = sum(kind.new for kind in kinds)
+        self._remark(absent, needed)
+        return Plan(
+            tuple(kinds),
+            seconds=dict(seconds),
+            vectors=dict(vectors),
+            basis=f"measured on {tried:,} of {new:,} items" if tried else "",
+            models=tuple(self._models(ways, absent, kinds)),
+            skipped=tuple(self._skipped),
+            fetched=tuple(fetched),
+            remarks=tuple(self._remarks),
+        )
+
+    def _resolved(self, sources: Sequence[Source]) -> dict[Modality, list[Resolved]]:
+        from .sources.outline import expected
+        from .sources.resolve import resolve
+
+        total = expected(sources, modality_of=modality_of).total()
+        items: dict[Modality, list[Resolved]] = {}
+        for place, one in enumerate(resolve(sources, modality_of=modality_of), 1):
+            self._progress("opening sources", place, max(place, total))
+            if isinstance(one, Skipped):
+                self._skipped.append(one)
+            else:
+                items.setdefault(one.item.modality, []).append(one)
+        return items
+
+    # -- models ----------------------------------------------------------------------------------------------------
+
+    def _needed(self, modality: Modality) -> set[str]:
+        """The settings whose models would work on items of ``modality``."""
+        reader = "clip" if self._settings.chosen("text") == NONE else "text"
+        needed = {reader} | {"image": {"clip"}, "audio": {"speech"}}.get(modality, set())
+        return {model for model in needed if self._settings.chosen(model) != NONE}
+
+    def _absent(self, models: set[str]) -> set[str]:
+        """Those of ``models`` that would have to be downloaded."""
+        absent = set()
+        for model in models:
+            kind, name, argument = model_entry(model, self._settings.chosen(model))
+            if entry(kind, name).takes_model and argument:
+                from .models.kept import is_kept
+
+                if not is_kept(argument):
+                    absent.add(model)
+        return absent
+
+    def _ways(self, modalities: Sequence[Modality]) -> list[Way]:
+        with self._offline():
+            ways = self._parts.ways(self._progress, pictures="image" in modalities)
+        for way in ways:
+            encoder = way.encoder
+            made = self._catalog.fingerprint(encoder.space)
+            if made is not None and made != dict(encoder.fingerprint):
+                raise IndexMismatch(encoder.space, made, encoder.fingerprint)
+        return ways
+
+    def _offline(self) -> AbstractContextManager[None]:
+        """No model is downloaded in here; nothing is imported for that where all models ship with the package."""
+        choices = [model_entry(model, self._settings.chosen(model)) for model in ("clip", "text", "speech")]
+        if not any(argument and entry(kind, name).takes_model for kind, name, argument in choices if name != NONE):
+            return nullcontext()
+        from .models.kept import hub_off
+
+        return hub_off()
+
+    def _models(self, ways: Sequence[Way], absent: set[str], kinds: Sequence[Planned]) -> list[str]:
+        """The models that would work, and which of them are still to come."""
+        here = [way.encoder.description for way in ways]
+        if any(kind.modality == "audio" and kind.new for kind in kinds) and "speech" not in absent:
+            with self._offline():
+                transcriber = self._parts.transcriber(self._progress)
+            here += [transcriber.description] if transcriber else []
+        return [
+            *dict.fromkeys(here),
+            *(f"{self._settings.chosen(model)} (to be downloaded)" for model in sorted(absent)),
+        ]
+
+    # -- items -----------------------------------------------------------------------------------------------------
+
+    def _kind(self, modality: Modality, items: Sequence[Resolved], ways: Sequence[Way]) -> tuple[Planned, Trial, float]:
+        """The plan for the items of one modality, the trial it rests on, and how often that goes into the whole."""
+        new = [one for one in items if not self._is_known(one, ways)]
+        known = len(items) - len(new)
+        weights: list[float] = [1.0] * len(new)
+        if modality == "audio":
+            new, weights = self._sounds(new, heard=bool(ways))
+        elif modality == "text":
+            weights = [float(max(1, size(one.content))) for one in new]
+        if not new:
+            return Planned(modality, 0, known), Trial(), 0.0
+        trial = Trial()
+        if ways:
+            self._progress(f"trying some of {len(new):,} {_PLURAL[modality]}", 0, None)
+            trial = try_out(new, weights, self._parts, self._settings)
+        self._skipped += trial.skipped
+        left = len(new) - len(trial.skipped)
+        if not trial.weight:
+            if ways:
+                self._remarks.append(f"none of the {_PLURAL[modality]} tried could be measured")
+            return Planned(modality, left, known, left if modality == "image" else None, None), trial, 0.0
+        scale = sum(weights) / trial.weight
+        return (
+            Planned(
+                modality,
+                left,
+                known,
+                left if modality == "image" else max(left, round(scale * trial.chunks)),
+                round(scale * trial.growth),
+                {stage: scale * seconds for stage, seconds in trial.seconds.items()},
+            ),
+            trial,
+            scale,
+        )
+
+    def _is_known(self, resolved: Resolved, ways: Sequence[Way]) -> bool:
+        if not ways:  # by its content; by which models it was embedded cannot be compared
+            return self._catalog.find(resolved.item.id) is not None
+        return up_to_date(resolved.item, self._catalog, self._parts, self._settings, ways)
+
+    def _sounds(self, sounds: Sequence[Resolved], *, heard: bool) -> tuple[list[Resolved], list[float]]:
+        """Those that can be indexed, and their seconds; the rest is told."""
+        from .loaders.audio import MAX_SECONDS
+        from .loaders.excerpt import sound_seconds
+
+        try:
+            with self._offline():
+                if heard and sounds:
+                    self._parts.transcriber(self._progress)
+        except MMRagError as error:
+            self._skipped += [Skipped(one.item.uri, str(error)) for one in sounds]
+            return [], []
+        taken: list[Resolved] = []
+        lengths: list[float | None] = []
+        for place, one in enumerate(sounds):
+            self._progress("measuring sounds", place, len(sounds))
+            try:
+                seconds = sound_seconds(one.content)
+            except MMRagError as error:
+                self._skipped.append(Skipped(one.item.uri, str(error)))
+                continue
+            if (seconds or 0) > MAX_SECONDS:
+                limit = f"at most {MAX_SECONDS / 3600:g} hours: cut it into parts"
+                self._skipped.append(Skipped(one.item.uri, f"too long: {limit}"))
+                continue
+            taken.append(one)
+            lengths.append(seconds)
+        known = [seconds for seconds in lengths if seconds is not None]
+        usual = sum(known) / len(known) if known else 1.0  # where a header does not say
+        return taken, [max(0.01, usual if seconds is None else seconds) for seconds in lengths]
+
+    def _remark(self, absent: set[str], needed: Mapping[Modality, set[str]]) -> None:
+        """Say what cannot be told, and what to do about it."""
+        if absent:
+            models = " and ".join(self._settings.chosen(model) for model in sorted(absent))
+            kinds = " and ".join(_PLURAL[modality] for modality in needed if absent & needed[modality])
+            self._remarks.append(
+                f"{models}: not on this machine, so to be downloaded first. How long {kinds} take and how large they "
+                "get cannot be told before. Index one of them, then ask again; or choose models that ship with the "
+                'package, %config MMRag.preset = "offline"'
+            )
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Report progress to nobody."""

@@ -1,0 +1,301 @@
+"""Everything that can show text of others, each made with one text in every place where such text can stand.
+
+A new kind of result or panel gets one function and one line in :data:`EXHIBITS`; ``test_hostile.py`` then shows it in a
+live notebook with all forty strings of ``tests/hostile.py`` and looks at it in the browser. The functions run in the
+notebook's kernel: what they return is displayed as the value of a cell would be.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hostile import HOSTILE
+
+from mmrag_nb.assets.demo.media import demo_folder
+from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
+from mmrag_nb.insight.embedding_map import EmbeddingMap, Gap
+from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
+from mmrag_nb.rag import MultimodalRAG
+from mmrag_nb.results import Answer, Hit, Hits, IndexReport, Plan, Planned, Removal, Skipped, Status
+from mmrag_nb.types import Chunk, Item, Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SILENCE = (
+    b"RIFF\x64\x1f\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00"
+    b"data\x40\x1f\x00\x00" + b"\x80" * 8000
+)
+"""One second, as WAV."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A way to show a text."""
+
+    make: Callable[[str], Any]
+    """The text to what is displayed."""
+    least: int
+    """How often the text has to be readable in what is displayed."""
+
+
+# results
+
+
+def sound(text: str) -> Hit:
+    return Hit(
+        rank=1,
+        score=5.3,
+        cosine=0.79,
+        lexical=2.3,
+        chunk=Chunk("a", 0, "audio", text, 0.2, 0.7),
+        item=Item("a", f"folder/{text}", "audio", {text: "value", "key": text, "caption": text}),
+        calibrated=4.2,
+        seen_as="text",
+        space=text,
+        raw_rank=1,
+        matches=((1, 3), (5, 9)),
+        facts={"seconds": 1.0, "rate": 8000, "note": text},
+        previews={
+            "clip": Preview("audio/wav", _SILENCE),
+            "peaks": Preview("application/octet-stream", bytes(range(200))),
+        },
+    )
+
+
+def picture(text: str) -> Hit:
+    drawing = (demo_folder() / "emoji" / "drawing_02.png").read_bytes()
+    return replace(
+        sound(text),
+        rank=2,
+        chunk=Chunk("p", 0, "image", text),
+        item=Item("p", f"https://example.org/{text}", "image", {"caption": text}),
+        facts={"width": 128, "height": 128},
+        previews={"thumbnail": Preview("image/png", drawing)},
+    )
+
+
+def passage(text: str) -> Hit:
+    return replace(
+        sound(text),
+        rank=3,
+        chunk=Chunk("t", 1, "text", text),
+        item=Item("t", f"{{{{{text}}}}}", "text", {text: text}),
+        facts={"passages": 7},
+        previews={},
+    )
+
+
+def hits(text: str) -> Hits:
+    return Hits((sound(text), picture(text), passage(text)), text, (text, "shared"), {"embed": 0.03, text: 1.0}, text)
+
+
+def answer(text: str) -> Answer:
+    found = hits(text)
+    written = f"{text} [1]\n\n- {text} [2]\n- **{text}**\n- `{text}`"
+    return Answer(
+        text, written, found, {1: found[0], 2: found[1]}, generator=text, usage={text: 3}, timings={text: 1.0}
+    )
+
+
+def failed_answer(text: str) -> Answer:
+    return Answer(text, "", hits(text), generator=text, error=text)
+
+
+def index_report(text: str) -> IndexReport:
+    return IndexReport(
+        items={"text": 3, text: 1},
+        chunks=4,
+        embedded=4,
+        reused=0,
+        skipped=(Skipped(text, text), Skipped("missing.jpg", text)),
+        notes=((text, text),),
+        models=(text,),
+        seconds={text: 1.0},
+        interrupted=True,
+    )
+
+
+def status(text: str) -> Status:
+    return Status(text, {text: 1}, 1, {text: 1}, {text: text, "preset": text})
+
+
+def plan(text: str) -> Plan:
+    kinds = (Planned("text", 3, 1, 4, 9000, {"embed": 1.0}), Planned("image", 2, 0, None, None, {text: 1.0}))
+    return Plan(kinds, {"embed": 1.0}, {text: 9000}, text, (text,), (Skipped(text, text),), (text,), (text,))
+
+
+def removal(text: str) -> Removal:
+    items = (sound(text).item, picture(text).item, passage(text).item)
+    return Removal(items, {"a": 1, "p": 1, "t": 7}, {"text": 1}, dry_run=True, closed=text)
+
+
+def comparison(text: str) -> Comparison:
+    standing = Standing(1, 5.3, 0.79, 4.2, 1.1, "text", text)
+    columns = (
+        Column("shared", text, 3, facts=(text,), timings={"embed": 0.1}),
+        Column(text, "raw=true", 3, raw=True, levels={"text": 0.2}, shared=1, tau=0.5),
+        Column("broken", text, error=text),
+    )
+    cells = (Cell(standing, found=True), Cell(standing, found=True, moved=-2, why=text), Cell(None))
+    return Comparison(text, columns, tuple(Row(hit, cells) for hit in hits(text)), 3, text)
+
+
+def why(text: str) -> Why:
+    hit = sound(text)
+    share = WordShare(text, 0, len(text), 0.2, 0.7, 0.1, 0.6)
+    return Why(
+        question=text,
+        name=text,
+        verdict=text,
+        hit=hit,
+        placing=Placing(1, 40, 1, 7, 5),
+        views=(View("text", text, 0.79, 4.2, 0.1, 1, 40, counted=True), View("audio", text, 0.1, 0.2, 0.1, 9, 40)),
+        terms=(Term(text, 1.1, 2.2, 3, ((1, 3),)), Term("harp", 0.0, 2.2, 3)),
+        asked=(share,),
+        words=(share,),
+        text=text,
+        times="heard",
+        changes=(text,),
+        facts=(text,),
+    )
+
+
+def why_not(text: str) -> Why:
+    heat = Heat(((0.1, 0.2), (0.0, 0.3)), 0.5, 1, (0.5, 0.5, 1.0, 1.0), text, picture(text).previews["thumbnail"])
+    return replace(why(text), hit=picture(text), placing=Placing(40, 40, 7, 7, 5), heat=heat, times="", words=())
+
+
+def embedding_map(text: str) -> EmbeddingMap:
+    import numpy as np
+
+    shown = (sound(text), picture(text), passage(text))
+    points = np.array([[0, 0], [1, 0.5], [0.3, 1]], np.float32)
+    return EmbeddingMap(
+        points=points,
+        chunks=tuple(hit.chunk for hit in shown),
+        items=tuple(hit.item for hit in shown),
+        space=text,
+        method="pca",
+        axes=text,
+        gap=Gap(0.9, 0.4, 0.5, points[:2]),
+        question=text,
+        query=points[0] + 0.1,
+        cosines=points[:, 0],
+        hits={1: 0, 2: 1, 3: 2},
+        thumbnails={1: picture(text).previews["thumbnail"]},
+        notes=(text,),
+    )
+
+
+# the whole way: indexed, found and answered
+
+
+@cache
+def index() -> MultimodalRAG:
+    """An index of all the strings: as names of files where the system allows it, captions, texts and metadata."""
+    import numpy as np
+    from PIL import Image
+
+    folder = Path("hostile")  # where the notebook lies
+    folder.mkdir(exist_ok=True)
+    rag = MultimodalRAG(preset="offline")
+    sources: list[Any] = []
+    for number, text in enumerate(HOSTILE):
+        said = {"caption": text, text[:60]: text}
+        drawing = Image.new("RGB", (32 + number, 32), (6 * number, 255 - 6 * number, 90))
+        sources.append({"text": f"{text}\nrow {number}", **said})
+        with suppress(OSError, ValueError):  # names that this system refuses
+            name = folder / f"{_file_name(text)} {number}.txt"
+            name.write_text(f"{text}\nfile {number}", encoding="utf-8", errors="replace")
+            drawing.save(name.with_suffix(".png"))
+            sources += [name, name.with_suffix(".png")]
+        sources.append({"image": drawing.rotate(90, expand=True), **said})
+    noise = np.random.default_rng(0).normal(0, 0.1, (len(HOSTILE), 4000)).astype(np.float32)
+    sources += [{"audio": (noise[n], 16000), "caption": text} for n, text in enumerate(HOSTILE)]
+    rag.index(sources)
+    return rag
+
+
+def _file_name(text: str) -> str:
+    return text.replace("/", "\N{FRACTION SLASH}").encode("utf-8", "surrogateescape")[:200].decode("utf-8", "ignore")
+
+
+def _item(text: str, modality: str) -> Item:
+    """The item that has ``text`` as its caption; the last one where indexing refused it."""
+    items = [item for item in index().items() if item.modality == modality]
+    return next((item for item in items if item.metadata.get("caption") == text), items[-1])
+
+
+def asked(text: str) -> Answer:
+    return index().ask(text, k=3)
+
+
+def indexed(text: str) -> IndexReport:
+    return index().index([f"no-such-folder/{text}", {"text": text, "caption": text}])
+
+
+# panels
+
+
+def ask_panel(text: str) -> Any:
+    from mmrag_nb.notebook.panels.ask import AskPanel
+
+    panel = AskPanel(index())
+    panel.ask(text)
+    return panel
+
+
+def image_grid(text: str) -> Any:
+    from mmrag_nb.notebook.panels.image_grid import ImageGridPanel
+
+    panel = ImageGridPanel(index())
+    panel.selected = _item(text, "image")
+    return panel
+
+
+def index_panel(text: str) -> Any:
+    from mmrag_nb.notebook.panels.index import IndexPanel
+
+    panel = IndexPanel(index())
+    panel.add([f"no-such-folder/{text}"])
+    return panel
+
+
+def similarity_panel(text: str) -> Any:
+    from mmrag_nb.notebook.panels.similarity import SimilarityPanel
+
+    return SimilarityPanel([hits(text), answer(text)])
+
+
+def waveform_panel(text: str) -> Any:
+    from mmrag_nb.notebook.panels.waveform import WaveformPanel
+
+    return WaveformPanel(_item(text, "audio"), index())
+
+
+EXHIBITS: dict[str, Exhibit] = {
+    "hit": Exhibit(sound, least=3),  # name in the list and the table, transcript, metadata
+    "hits": Exhibit(hits, least=8),
+    "answer": Exhibit(answer, least=12),
+    "failed_answer": Exhibit(failed_answer, least=8),
+    "index_report": Exhibit(index_report, least=5),
+    "status": Exhibit(status, least=4),
+    "plan": Exhibit(plan, least=4),
+    "removal": Exhibit(removal, least=3),
+    "comparison": Exhibit(comparison, least=4),
+    "why": Exhibit(why, least=6),
+    "why_not": Exhibit(why_not, least=6),
+    "embedding_map": Exhibit(embedding_map, least=4),
+    "asked": Exhibit(asked, least=1),
+    "indexed": Exhibit(indexed, least=0),  # paths that no system has are shown as Python writes them
+    "ask_panel": Exhibit(ask_panel, least=1),
+    "image_grid": Exhibit(image_grid, least=0),  # a caption that indexing refused is not shown
+    "index_panel": Exhibit(index_panel, least=0),
+    "similarity_panel": Exhibit(similarity_panel, least=1),
+    "waveform_panel": Exhibit(waveform_panel, least=0),
+}

@@ -1,0 +1,206 @@
+"""What is measured is what is promised: `mmrag-nb bench` prints it, and cards stay small whatever they hold."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from mmrag_nb.bench import card, corpus
+from mmrag_nb.bench.ask import REST, TOTAL
+from mmrag_nb.bench.stopwatch import HTML, TEXT
+from mmrag_nb.cli import main
+from mmrag_nb.results import Answer, Hit, Hits
+from mmrag_nb.stores import memory
+from mmrag_nb.types import Chunk, Item, Preview
+
+LIMIT = 400_000
+STAGES = ["embed the question", "search", "write the answer", HTML, TEXT, REST]
+
+
+@pytest.fixture
+def no_sounds(monkeypatch):
+    """Recordings are left out: understanding them takes seconds."""
+    monkeypatch.setattr(corpus, "SOUNDS", 0)
+
+
+# -- from Enter to the card ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(find_spec("ipykernel") is None, reason="ipykernel is not installed")
+def test_ask_prints_each_stage_and_writes_the_figures(tmp_path, capsys, no_sounds):
+    figures = tmp_path / "figures.json"
+    assert main(["bench", "ask", "--items", "10", "--questions", "4", "--json", str(figures)]) == 0
+    printed = capsys.readouterr().out
+    assert "indexed 10 items (4 images, 6 text)" in printed
+    assert "a kernel of its own" in printed
+    for stage in [*STAGES, TOTAL]:
+        assert re.search(rf"^{stage} +\d+\.\d ms +\d+\.\d ms$", printed, re.MULTILINE), stage
+    assert re.search(r"promised: a median under 300 ms; (kept|NOT KEPT)\n", printed)
+    assert re.search(r"^on cores \d+ · .*python 3\.\d+.*torch", printed, re.MULTILINE)
+
+    told = json.loads(figures.read_text(encoding="utf-8"))
+    assert (told["items"], told["limit_seconds"]) == (10, 0.3)
+    assert told["chunks"] >= 10
+    assert told["machine"]["cores"]
+    assert set(told["seconds"]) == {*STAGES, TOTAL}
+    assert len(told["questions"]) == 4
+    for one in told["questions"]:
+        stages = [one["seconds"][stage] for stage in STAGES]
+        assert min(stages) >= 0
+        assert sum(stages) == pytest.approx(one["seconds"][TOTAL]), "nothing between Enter and the card is left out"
+        assert all(one["seconds"][stage] > 0 for stage in (HTML, TEXT)), "drawing is in it"
+        assert 10_000 < one["card_bytes"] < LIMIT
+    assert told["seconds"][TOTAL]["median"] <= told["seconds"][TOTAL]["p90"]
+
+
+def test_without_ipykernel_it_measures_in_this_process_and_says_so():
+    code = """
+import sys
+sys.modules["ipykernel"] = None
+from mmrag_nb.bench import corpus
+from mmrag_nb.cli import main
+corpus.SOUNDS = 0
+sys.exit(main(["bench", "ask", "--items", "4", "--questions", "2"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ipykernel is not installed" in done.stdout
+    assert re.search(rf"^{TOTAL} +\d+\.\d ms", done.stdout, re.MULTILINE)
+
+
+def test_what_cannot_be_measured_is_told_before_anything_is_done(tmp_path, capsys):
+    assert main(["bench", "ask", "--items", "0"]) == 1
+    assert "--items 1000" in capsys.readouterr().err
+    assert main(["bench", "ask", "--json", str(tmp_path / "nowhere" / "figures.json")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def openmp_threads():
+    from threadpoolctl import threadpool_info
+
+    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+
+
+@pytest.mark.parametrize(("most", "alone"), [(memory.SMALL, True), (0, False)], ids=["small", "large"])
+def test_a_small_index_is_searched_by_one_thread_and_a_large_one_by_all(monkeypatch, most, alone):
+    from sklearn.neighbors import NearestNeighbors
+
+    seen = []
+    searched = NearestNeighbors.kneighbors
+
+    def watched(self, *args):
+        seen.append(openmp_threads())
+        return searched(self, *args)
+
+    monkeypatch.setattr(NearestNeighbors, "kneighbors", watched)
+    monkeypatch.setattr(memory, "SMALL", most)
+    vectors = np.eye(8, dtype=np.float32)
+    store = memory.MemoryStore()
+    store.fit(np.arange(8), vectors)
+    before = openmp_threads()
+    assert store.search(vectors[3:4], 1)[0].tolist() == [[3]]
+    assert seen == [1 if alone else before]
+    assert openmp_threads() == before, "who comes after has all threads again"
+
+
+# -- what it is measured with ----------------------------------------------------------------------------------------
+
+
+def test_the_items_are_of_all_kinds_each_of_its_own_and_the_same_in_every_run(tmp_path):
+    made = []
+    for run in ("a", "b"):
+        folder = tmp_path / run
+        folder.mkdir()
+        sources = corpus.sources(100, folder)
+        made.append([(source["path"].removeprefix(str(folder)), source.get("caption")) for source in sources])
+    assert made[0] == made[1]
+    contents = [path.read_bytes() for path in sorted((tmp_path / "a").iterdir())]
+    assert contents == [path.read_bytes() for path in sorted((tmp_path / "b").iterdir())]
+    assert len(contents) == len(set(contents)) == 100
+    suffixes = [name.rsplit(".", 1)[1] for name, _ in made[0]]
+    assert {suffix: suffixes.count(suffix) for suffix in set(suffixes)} == {"jpg": 40, "wav": 2, "txt": 58}
+    assert sum(caption is not None for _, caption in made[0]) == 20
+
+
+def test_questions_differ():
+    assert len(set(corpus.questions(30))) > 20
+
+
+# -- the card --------------------------------------------------------------------------------------------------------
+
+
+def test_a_card_with_five_hits_of_all_kinds(tmp_path, capsys):
+    pytest.importorskip("pocketsphinx")
+    page = tmp_path / "card.html"
+    assert main(["bench", "card", "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    for name in ("talk_00.wav", "photograph.jpg", "lighthouse_at_night.png", "drawing_05.png", "harbour.txt"):
+        assert name in printed
+    assert "3000 x 2000 pixels" in printed
+    html = page.read_text(encoding="utf-8")
+    assert html.count('<li class="mm-item') == 5
+    assert len(re.findall(r'<img src="data:image/webp;base64,', html)) == 3
+    assert html.count('src="data:audio/mpeg;base64,') == 1
+    assert "left out" not in html
+    size = int(re.search(r"^bytes +([\d,]+) ", printed, re.MULTILINE)[1].replace(",", ""))
+    assert 50_000 < size < LIMIT
+    assert "under 400,000; kept" in printed
+    parts = card.sizes(html)
+    assert sum(parts.values()) == len(html.encode())
+    assert all(parts[part] > 5_000 for part in ("style", "pictures", "sounds", "text, markup and waveforms"))
+
+
+def hit(rank, *, modality, text, picture=b"", clip=b"", name="a", **said):
+    previews = {"peaks": Preview("application/octet-stream", bytes(range(256)))} if clip else {}
+    if picture:
+        previews["thumbnail"] = Preview("image/webp", picture)
+    if clip:
+        previews["clip"] = Preview("audio/mpeg", clip)
+    item = Item(f"{rank:064}", f"/photos/{name}", modality, said)
+    chunk = Chunk(item.id, 0, modality, text, 0.0 if clip else None, 9.0 if clip else None)
+    matches = tuple((i, i + 3) for i in range(0, len(text) - 3, 12))
+    return Hit(rank, 1.0, 0.5, 1.0, chunk, item, matches=matches, facts={"seconds": 9.0}, previews=previews)
+
+
+def answered(hits):
+    hits = tuple(hits)
+    text = " ".join(f"Seen [{hit.rank}]." for hit in hits)
+    return Answer("what is there?", text, Hits(hits), citations={hit.rank: hit for hit in hits})
+
+
+@pytest.mark.parametrize("size", [300, 4_000, 60_000, 390_000, 5_000_000])
+def test_a_hundred_hits_with_large_previews(size):
+    rng = np.random.default_rng(size)
+    answer = answered(
+        hit(
+            rank,
+            modality="audio" if rank % 2 else "image",
+            text="said in the picture " * 20,
+            picture=b"" if rank % 2 else rng.bytes(size),
+            clip=rng.bytes(size) if rank % 2 else b"",
+            name=f"{'long name ' * 20}{rank}",
+        )
+        for rank in range(1, 101)
+    )
+    html = answer._repr_html_()
+    assert len(html.encode()) < LIMIT
+    assert html.count('<li class="mm-item') == 100, "every hit is told, if not shown"
+    shown, left_out = html.count('src="data:'), html.count("left out")
+    assert shown + left_out == 100
+    assert shown > 5 if size < 60_000 else not shown
+
+
+@pytest.mark.parametrize("letter", ["a", '"', "音", "\N{GRINNING FACE}"], ids=["ascii", "escaped", "cjk", "emoji"])
+def test_a_hundred_hits_with_long_texts(letter):
+    answer = answered(
+        hit(rank, modality="text", text=letter * 20_000, note=letter * 5_000, caption=letter * 3_000)
+        for rank in range(1, 101)
+    )
+    html = answer._repr_html_()
+    assert len(html.encode()) < LIMIT
+    assert html.count('<li class="mm-item') == 100
+    assert html.count(letter if letter != '"' else "&quot;") > 1_000, "some of each text is there"

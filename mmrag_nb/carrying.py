@@ -46,7 +46,7 @@ def heat(thumbnail: Preview | None, encoder: Encoder, other: Vectors, deviation:
     """
     from .insight.overlay import overlay
 
-    picture = _picture(thumbnail)
+    picture = pixels_of(thumbnail)
     if picture is None:
         return None
     small = occlusion.shrunk(picture)
@@ -71,7 +71,7 @@ def regions(hits: Hits, encoder: Encoder, query: Vectors, deviation: float) -> H
     An encoder that would take longer than a second is let off.
     """
     chosen = [hit for hit in hits if hit.seen_as == "image" and hit.calibrated >= _FIRM][:_REGIONS]
-    there = {hit.rank: one for hit in chosen if (one := _picture(hit.previews.get("thumbnail"))) is not None}
+    there = {hit.rank: one for hit in chosen if (one := pixels_of(hit.previews.get("thumbnail"))) is not None}
     if not there:
         return hits
     pictures = [occlusion.shrunk(picture) for picture in there.values()]
@@ -89,7 +89,7 @@ def regions(hits: Hits, encoder: Encoder, query: Vectors, deviation: float) -> H
     return replace(hits, hits=tuple(replace(hit, region=found.get(hit.rank)) for hit in hits))
 
 
-def _picture(preview: Preview | None) -> Image | None:
+def pixels_of(preview: Preview | None) -> Image | None:
     """The pixels of a stored preview; ``None`` where none can be read: an index can come from anywhere."""
     from PIL import Image
 

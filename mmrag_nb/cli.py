@@ -74,8 +74,10 @@ def _page(sections: Sequence[str]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         "<title>mmrag_nb: demo</title><style>:root{color-scheme:light dark}body{max-width:56rem;margin:2rem auto;"
-        "padding:0 1rem;font-family:system-ui,sans-serif}main>*{margin-block:2.5rem}</style></head><body><main>"
-        f"<h1>mmrag_nb: demo</h1>{''.join(sections)}</main></body></html>\n"
+        "padding:0 1rem;font-family:system-ui,sans-serif}main{display:grid;gap:2.5rem;"
+        "grid-template-columns:minmax(0,1fr)}h1,h1+p{margin:0;padding:0 12px}</style></head><body><main>"
+        "<div><h1>mmrag_nb: demo</h1><p>Questions whose answers lie in a recording, a picture and a text; under each "
+        f"answer what it rests on, and every score.</p></div>{''.join(sections)}</main></body></html>\n"
     )
 
 

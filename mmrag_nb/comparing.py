@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool
-
 from . import registry
 from .errors import EmptyIndex, InvalidSetting, MMRagError
 from .insight.comparison import Column, Comparison, Row, Standing, cell, kendall, summary
-from .parts import Parts
 from .searching import Searching
 from .settings import Settings
+from .variants import changes, models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import TypeAlias
 
     from .catalog.catalog import Catalog
     from .queries import Query
     from .results import Hit
     from .retrieval.search import Scored
     from .types import Modality
+    from .variants import Variant, Variants
 
-    Variant: TypeAlias = str | Mapping[str, Any]
-    """Settings to change: ``"raw=true"``, ``"clip=emoji, text=words"``, ``{"raw": True}``."""
-
-COMPARABLE = ("strategy", "raw", "lexical_weight", "k", "store", "preset", "clip", "text", "device", "precision")
-"""The settings that decide what is found."""
-_KEPT = 4
-"""Sets of parts, models among them, that stay loaded for the next comparison."""
 _DEEPEST = 20_000
 """Places down to which a ranking is followed."""
-_PAIR = re.compile(r"\s*(\w+)\s*(?:=\s*(.*?)\s*)?(?:,(?=\s*\w+\s*=)|$)", re.DOTALL)
 
 
 class Comparing:
@@ -44,18 +33,14 @@ class Comparing:
 
     Parameters
     ----------
-    parts
-        The models in force; variants that name the same ones use them, too.
+    variants
+        Settings other than those in force, and their parts.
     catalog
         The index.
-    settings
-        The choices in force; they are copied, never changed.
     """
 
-    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings) -> None:
-        self._parts, self._catalog, self._settings = parts, catalog, settings
-        self._kept: dict[tuple[str, ...], Parts] = {}
-        self._kept_beside: tuple[str, ...] = ()
+    def __init__(self, variants: Variants, catalog: Catalog) -> None:
+        self._variants, self._catalog = variants, catalog
 
     def compare(
         self,
@@ -70,15 +55,15 @@ class Comparing:
         rankings: list[list[Scored]] = []
         found: dict[int, Hit] = {}
         shown, failure = question, None
-        for name, changes, settings in planned:
+        for name, told, settings in planned:
             try:
-                searching = Searching(self._parts_for(settings), self._catalog, settings)
-                column, ranking, query = self._run(name, changes, searching, settings, (question, image))
+                searching = Searching(self._variants.parts(settings), self._catalog, settings)
+                column, ranking, query = self._run(name, told, searching, settings, (question, image))
             except EmptyIndex:
                 raise
             except MMRagError as error:
                 failure = failure or error
-                column, ranking = Column(name, changes, settings.k, settings.raw, error=str(error)), []
+                column, ranking = Column(name, told, settings.k, settings.raw, error=str(error)), []
             else:
                 shown = query.shown
                 for place, one in enumerate(ranking[: settings.k], 1):
@@ -96,7 +81,11 @@ class Comparing:
         self, variants: Iterable[Variant] | Mapping[str, Variant] | None, k: int | None
     ) -> list[tuple[str, str, Settings]]:
         """Name, what it changes and settings of each column: those in force first, none twice."""
-        force = self._with({} if k is None else {"k": k})
+        if isinstance(variants, int):  # where a search has its k
+            raise InvalidSetting(
+                f"{variants} is no variant: write settings to change, 'raw=true', and k={variants} by name"
+            )
+        force = self._variants.settings({} if k is None else {"k": k})
         planned = [(_in_force(force), "", force)]
         if isinstance(variants, (str, Mapping)) and not _named(variants):
             variants = [variants]
@@ -107,7 +96,7 @@ class Comparing:
         else:
             named = [("", changes(variant)) for variant in variants]
         for name, changed in named:
-            settings = self._with({**({} if k is None else {"k": k}), **changed})
+            settings = self._variants.settings({**({} if k is None else {"k": k}), **changed})
             if all(_effect(settings) != _effect(other) for _, _, other in planned):
                 told = ", ".join(f"{key}={_written(value)}" for key, value in changed.items())
                 planned.append((name or told, told if name and name != changed.get("strategy") else "", settings))
@@ -120,30 +109,6 @@ class Comparing:
         if force.raw:
             return [("calibrated", {"raw": False}), ("no words", {"raw": False, "lexical_weight": 0.0})]
         return [("raw", {"raw": True}), ("no words", {"lexical_weight": 0.0})]
-
-    def _with(self, changed: Mapping[str, Any]) -> Settings:
-        for name in changed:
-            if name in Settings.class_trait_names(config=True) and name not in COMPARABLE:
-                raise InvalidSetting(f"{name} does not change what is found: compare by one of {', '.join(COMPARABLE)}")
-        kept = {name: getattr(self._settings, name) for name in Settings.class_trait_names(config=True)}
-        if "preset" in changed:
-            kept = {name: value for name, value in kept.items() if name not in {"clip", "text"}}
-        return Settings(**{**kept, **changed})
-
-    def _parts_for(self, settings: Settings) -> Parts:
-        """The parts for ``settings``: those in force, others with the same models, or others altogether."""
-        here, there = _models(self._settings), _models(settings)
-        place, other = (self._settings.strategy, self._settings.store), (settings.strategy, settings.store)
-        if (here, place) == (there, other):
-            return self._parts
-        if here != self._kept_beside:  # what shared the models that were in force would load them again
-            self._kept, self._kept_beside = {}, here
-        key = (*there, *other)
-        parts = self._kept.pop(key, None) or (self._parts.under(settings) if here == there else Parts(settings))
-        self._kept[key] = parts  # the last used last
-        while len(self._kept) > _KEPT:
-            del self._kept[next(iter(self._kept))]
-        return parts
 
     # -- what is found ---------------------------------------------------------------------------------------------
 
@@ -169,47 +134,6 @@ class Comparing:
         return column, ranking, query
 
 
-def changes(variant: Variant) -> dict[str, Any]:
-    """The settings that ``variant`` changes, by name.
-
-    >>> changes("raw=true, lexical_weight=0")
-    {'raw': True, 'lexical_weight': 0.0}
-    >>> changes("shared")
-    {'strategy': 'shared'}
-
-    Raises
-    ------
-    InvalidSetting
-        It is not of the form ``setting=value``, or the value cannot be.
-    """
-    if not isinstance(variant, str):
-        return dict(variant)
-    traits = Settings.class_traits(config=True)
-    changed: dict[str, Any] = {}
-    at = 0
-    while at < len(variant):
-        pair = _PAIR.match(variant, at)
-        if pair is None or (pair[2] is None and not _speaks_for_itself(pair[1])):
-            raise InvalidSetting(f"{variant!r} is no variant: write setting=value, as in raw=true or strategy=shared")
-        at = pair.end()
-        name, text = pair[1], pair[2]
-        if text is None:
-            name, text = (name, "true") if name in traits else ("strategy", name)
-        try:
-            changed[name] = traits[name].from_string(text) if name in traits else text
-        except ValueError as error:
-            right = "true or false" if isinstance(traits[name], Bool) else "a number"
-            raise InvalidSetting(f"{name}={text} cannot be: {name} is {right}") from error
-    if not changed:
-        raise InvalidSetting("a variant is empty: write setting=value, as in raw=true")
-    return changed
-
-
-def _speaks_for_itself(word: str) -> bool:
-    """Whether a word alone is a variant: a strategy's name, or what can only be on or off."""
-    return word in registry.names("strategy") or isinstance(Settings.class_traits().get(word), Bool)
-
-
 def _named(variants: str | Mapping[str, Any]) -> bool:
     """Whether a mapping names variants rather than being one."""
     return not isinstance(variants, str) and any(
@@ -221,14 +145,10 @@ def _in_force(settings: Settings) -> str:
     return f"{settings.strategy}, raw" if settings.raw else settings.strategy
 
 
-def _models(settings: Settings) -> tuple[str, ...]:
-    return settings.chosen("clip"), settings.chosen("text"), settings.device, settings.precision
-
-
 def _effect(settings: Settings) -> tuple[object, ...]:
     """What decides the hits: two settings of the same effect need no two columns."""
     weight = 0.0 if settings.raw else settings.lexical_weight
-    return *_models(settings), settings.strategy, settings.store, settings.k, settings.raw, weight
+    return *models(settings), settings.strategy, settings.store, settings.k, settings.raw, weight
 
 
 def _written(value: object) -> str:

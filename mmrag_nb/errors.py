@@ -89,6 +89,9 @@ class IndexFileError(MMRagError):
 class EmptyIndex(MMRagError):
     """A question before anything was indexed."""
 
+    def __init__(self) -> None:
+        super().__init__("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
+
 
 class MissingVectors(MMRagError):
     """A question to an index that other models filled."""

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from .catalog.entries import Entry
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .types import Modality, Preview, Resolved
 
 BATCH = 16
-"""Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time."""
+"""Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time. Of
+sounds it is one."""
 
 _LISTENED = 8
 """Utterances that are transcribed between two reports of progress."""
@@ -120,7 +121,11 @@ class Indexing:
             if not batch:
                 return
             tally.skipped += [one for one in batch if isinstance(one, Skipped)]
-            self.batch([one for one in batch if not isinstance(one, Skipped)])
+            items = (one for one in batch if not isinstance(one, Skipped))
+            for sounds, some in groupby(items, lambda one: one.item.modality == "audio"):
+                # Listening takes long: an interruption is to lose one sound at most.
+                for part in [[sound] for sound in some] if sounds else [list(some)]:
+                    self.batch(part)
 
     def batch(self, batch: list[Resolved]) -> None:
         """Load, embed and commit these items together."""

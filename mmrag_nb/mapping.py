@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .carrying import pixels_of
 from .errors import InvalidSetting, MissingVectors, UnknownName
 from .insight.embedding_map import EmbeddingMap, measured_gap, portions, project, scattered
 from .parts import truncated
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from .catalog.catalog import Catalog
     from .catalog.entries import Record
@@ -107,7 +109,7 @@ class Mapping2D:
 
     def _space(self, wanted: str | None, encoders: Mapping[str, Encoder]) -> str:
         """The space to draw: the one named, else that of the pictures where there are some, else the texts'."""
-        filled = [space for space, n in self._catalog.spaces().items() if n]
+        filled = list(self._catalog.spaces())
         if wanted:
             exact = [space for space in filled if wanted in {space, space.split(":")[0]}] or [
                 space for space in filled if space.startswith(wanted)
@@ -190,8 +192,9 @@ class Mapping2D:
         for index in seen[scattered(points[seen], first, _PICTURES)].tolist() if len(seen) else []:
             record = records[index]
             kept = self._catalog.previews(record.item.id, record.chunk.ordinal, ["thumbnail"])
-            if "thumbnail" in kept:
-                small[index] = _shrunk(kept["thumbnail"])
+            picture = pixels_of(kept.get("thumbnail"))
+            if picture is not None:
+                small[index] = _shrunk(picture)
         return small
 
 
@@ -207,14 +210,10 @@ def _sample(ids: NDArray[np.int64], n: int, first: Sequence[int]) -> NDArray[np.
     return np.sort(np.concatenate([kept, drawn]))
 
 
-def _shrunk(thumbnail: Preview) -> Preview:
+def _shrunk(picture: Image) -> Preview:
     import io
 
-    from PIL import Image
-
-    with Image.open(io.BytesIO(thumbnail.data)) as picture:
-        small = picture.convert("RGB")
-        small.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
     out = io.BytesIO()
-    small.save(out, "WEBP", quality=70, method=2)
+    picture.save(out, "WEBP", quality=70, method=2)
     return Preview("image/webp", out.getvalue())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import threading
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -23,14 +25,23 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality, Vectors
 
+# OpenMP's threads, torch's and scikit-learn's, wait for each other by spinning, unless told otherwise before these
+# libraries load. On a machine that does anything else (a browser, a second kernel) that makes a batch of pictures five
+# times slower; asleep, they lose next to nothing on an idle one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _LIBRARIES = ("torch", "transformers", "scikit-learn", "pillow")
 
 
 class Parts:
-    """What ``settings`` name, made lazily. ``progress`` is told while a model loads."""
+    """What ``settings`` name, made lazily. ``progress`` is told while a model loads.
+
+    Safe to use from several threads: a panel indexes on one of its own while a cell asks.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lock = threading.RLock()
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
         self._loaders: dict[tuple[str, str], Loader] = {}
         self._channels: dict[tuple[str, Modality], tuple[object, Channel | None]] = {}
@@ -39,10 +50,14 @@ class Parts:
     def under(self, settings: Settings) -> Parts:
         """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""
         other = Parts(settings)
-        other._models, other._loaders = self._models, self._loaders
+        other._models, other._loaders, other._lock = self._models, self._loaders, self._lock
         return other
 
     def _model(self, model: str, progress: Progress | None) -> Any:
+        with self._lock:  # else two threads would load it twice
+            return self._loaded(model, progress)
+
+    def _loaded(self, model: str, progress: Progress | None) -> Any:
         choice = self._settings.chosen(model)
         if choice == NONE:
             return None
@@ -110,8 +125,17 @@ class Parts:
     def channel(self, catalog: Catalog, way: Way, asked: Modality) -> Channel | None:
         """The vectors of ``way``, fresh, calibrated for questions that are ``asked``; ``None`` where there are none."""
         place = (way.encoder.space, way.modality)
-        if (*place, asked) not in self._calibrations:
-            self._background(catalog, way.encoder, asked)  # the first time it is written, which changes the state
+        with self._lock:  # a calibration belongs to the very vectors it was fitted to
+            channel = self._channel(catalog, *place)
+            if channel is None:  # known without embedding the background
+                return None
+            if (*place, asked) not in self._calibrations:
+                background = self._background(catalog, way.encoder, asked)
+                self._calibrations[(*place, asked)] = fit(background, channel.vectors, way.encoder.least_deviation)
+            return replace(channel, calibration=self._calibrations[(*place, asked)])
+
+    def _channel(self, catalog: Catalog, space: str, modality: Modality) -> Channel | None:
+        place = (space, modality)
         state = (self._settings.store, catalog.generation)
         if self._channels.get(place, (None, None))[0] != state:
             ids, vectors = catalog.matrix(*place)
@@ -122,13 +146,7 @@ class Parts:
                 channel = Channel(*place, ids, vectors, store)
             self._channels[place] = (state, channel)
             self._calibrations = {key: one for key, one in self._calibrations.items() if key[:2] != place}
-        channel = self._channels[place][1]
-        if channel is None:
-            return None
-        if (*place, asked) not in self._calibrations:
-            background = self._background(catalog, way.encoder, asked)
-            self._calibrations[(*place, asked)] = fit(background, channel.vectors, way.encoder.least_deviation)
-        return replace(channel, calibration=self._calibrations[(*place, asked)])
+        return self._channels[place][1]
 
     def _background(self, catalog: Catalog, encoder: Encoder, asked: Modality) -> Vectors:
         from .assets.background import pictures, queries

@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from .errors import IndexMismatch, MMRagError
+from .errors import MMRagError
 from .indexing import up_to_date
 from .loaders.excerpt import size
 from .registry import entry, modality_of
@@ -131,10 +131,7 @@ class Planning:
         with self._offline():
             ways = self._parts.ways(self._progress, pictures="image" in modalities)
         for way in ways:
-            encoder = way.encoder
-            made = self._catalog.fingerprint(encoder.space)
-            if made is not None and made != dict(encoder.fingerprint):
-                raise IndexMismatch(encoder.space, made, encoder.fingerprint)
+            self._catalog.holds(way.encoder.space, way.encoder.fingerprint)
         return ways
 
     def _offline(self) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidSetting, MMRagError, SourceError
+from .errors import InvalidSetting, LoadError, MMRagError, SourceError
 from .parts import truncated
 from .sources.paths import missing
 
@@ -116,7 +116,10 @@ def _load(loader: Loader, content: Any) -> LoadedItem:
         if not os.path.lexists(path):
             raise SourceError(f"{content}: {missing(str(content), path)}")
         content = path
-    return loader.load(content, name)
+    try:
+        return loader.load(content, name)
+    except LoadError as error:
+        raise LoadError(f"{name}: {error}" if name else str(error)) from error
 
 
 def _name(content: Any) -> str:

@@ -11,42 +11,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
-from .catalog.patterns import matches
 from .comparing import Comparing
-from .errors import GenerationError, IndexFileError, InvalidSetting, MMRagError, UnknownName, nearest
+from .errors import GenerationError, InvalidSetting, MMRagError
 from .evidence import evidence
 from .explaining import Asked, Explaining
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
+from .keeping import Kept, existing
 from .mapping import Mapping2D
 from .parts import Parts
 from .planning import Planning
-from .results import Answer, Hit, Hits, IndexReport, Plan, Removal, Status
+from .results import Answer, Hit, Hits, IndexReport, Plan, Removal
 from .searching import Searching
-from .settings import MODELS, Settings
+from .settings import Settings
 from .sources.given import as_sources
-from .types import Item, Prompt, name_of
+from .types import Item, Prompt
+from .variants import Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from typing_extensions import Self
-
-    from .comparing import Variant
     from .insight.comparison import Comparison
     from .insight.embedding_map import EmbeddingMap
     from .insight.why import Why
     from .protocols import Progress
     from .queries import Query
-    from .types import Chunk, Metadata, Modality, Preview
-
-_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip")
-_ID_DIGITS = 8
-"""Hexadecimal digits from which the begin of an id stands for an item."""
+    from .types import Modality
+    from .variants import Variant
 
 
-class MultimodalRAG:
+class MultimodalRAG(Kept):
     """An index of pictures, sound and text, and the models that fill and question it.
 
     Parameters
@@ -78,17 +73,17 @@ class MultimodalRAG:
     def __init__(self, *, settings: Settings | None = None, path: str | Path | None = None, **choices: Any) -> None:
         if settings is not None and choices:
             raise InvalidSetting(f"give settings= or single choices such as {next(iter(choices))}=, not both")
-        self.settings = settings or Settings(**choices)
-        self._catalog = Catalog(Path(path).expanduser() if path is not None else None)
+        catalog = Catalog(Path(path).expanduser() if path is not None else None)
+        super().__init__(catalog, settings or Settings(**choices))
         self._parts = Parts(self.settings)
+        self._variants = Variants(self._parts, self.settings)
         self._searching = Searching(self._parts, self._catalog, self.settings)
-        self._comparing = Comparing(self._parts, self._catalog, self.settings)
+        self._comparing = Comparing(self._variants, self._catalog)
         self._mapping = Mapping2D(self._parts, self._catalog, self._searching, self.settings)
+        self._explaining = Explaining(self._parts, self._catalog, self.settings, self._searching)
+        self._asked: tuple[Explaining, Asked] | None = None
         self.report: IndexReport | None = None
         """What the last :meth:`index` did, also when it was interrupted."""
-        self._explaining = Explaining(self._parts, self._catalog, self.settings, self._searching)
-        self._asked: Asked | None = None
-        self._names: tuple[object, list[str]] = (None, [])
 
     # -- index -----------------------------------------------------------------------------------------------------
 
@@ -149,7 +144,7 @@ class MultimodalRAG:
 
         Raises
         ------
-        UnknownName
+        EmptyIndex, UnknownName
             Nothing in the index is meant; nothing is removed then.
         MMRagError
             A name stands for items in several places.
@@ -162,50 +157,40 @@ class MultimodalRAG:
         chunks = {item_id: counts.get(item_id, 0) for item_id in items}
         return Removal(tuple(items.values()), chunks, dict(left), dry_run=dry_run)
 
-    def _meant(self, which: Any) -> list[Item]:
-        if isinstance(which, Hit):
-            which = which.item
-        if isinstance(which, (list, tuple, Hits)):
-            return [item for one in which for item in self._meant(one)]
-        items = self.items()
-        if isinstance(which, Item):
-            if not any(item.id == which.id for item in items):
-                raise UnknownName("item", which.name, [item.name for item in items])
-            return [which]
-        if not isinstance(which, (str, os.PathLike)):
-            raise MMRagError(f"an object of type {type(which).__name__} names no item: give a name, an Item or a Hit")
-        named = self.named(which)
-        if len({item.uri for item in named}) == 1:  # several of one place are its earlier contents
-            return named
-        matching = [] if named else matches(items, os.fspath(which))
-        return matching or [self.item(which)]
+    # -- search ----------------------------------------------------------------------------------------------------
 
-    def reset(self, *, discard: bool = False) -> Removal:
-        """Start over with an empty index in memory. A file is closed and stays; settings and loaded models stay, too.
+    def load_models(
+        self, *, pictures: bool = False, voice: bool = False, progress: Progress | None = None
+    ) -> tuple[str, ...]:
+        """Load what questions to this index need, so that the first is answered as fast as the next.
+
+        Each part is loaded on first use anyway; this tells of it, and can be done before a lesson begins.
 
         Parameters
         ----------
-        discard
-            Give up an index in memory that was not saved.
+        pictures, voice
+            Whether it will be asked with pictures, or by voice.
+        progress
+            Told of each model.
+
+        Returns
+        -------
+        tuple of str
+            The models, with device and precision.
 
         Raises
         ------
-        MMRagError
-            The index is in memory, has items, and ``discard`` was not asked for.
+        EmptyIndex
+            Nothing has been indexed, so it is not known which are needed.
+        ModelUnavailable, NotInstalled
+            One cannot be had.
         """
-        items = self.items()
-        path = self.path
-        if path is None and items and not discard:
-            raise MMRagError(
-                f"the index in memory has {len(items)} item{'s' * (len(items) != 1)} and is not saved: "
-                "%mmrag_save FILE first, or %mmrag_reset --discard"
-            )
-        chunks = self._catalog.chunks_by_item()
-        self._catalog.reset()
-        self.report = None
-        return Removal(tuple(items), chunks, closed=str(path or ""))
-
-    # -- search ----------------------------------------------------------------------------------------------------
+        encoders = self._searching.encoders(pictures=pictures, progress=progress)
+        transcriber = self._parts.transcriber(progress) if voice else None
+        return (
+            *(encoder.description for encoder in encoders.values()),
+            *([transcriber.description] if transcriber else []),
+        )
 
     def search(
         self,
@@ -213,9 +198,10 @@ class MultimodalRAG:
         k: int | None = None,
         *,
         raw: bool | None = None,
+        strategy: str | None = None,
         image: Any = None,
         audio: Any = None,
-        modalities: Iterable[Modality] | None = None,
+        modalities: Modality | Iterable[Modality] | None = None,
     ) -> Hits:
         """Retrieve the ``k`` chunks that fit what is asked best, best first.
 
@@ -227,17 +213,21 @@ class MultimodalRAG:
             How many, 1 to 100; the setting's where absent.
         raw
             Rank by raw cosine alone; the setting's where absent.
+        strategy
+            How the question becomes ranked hits, this time: ``"shared"``; the setting's where absent.
         image
             A picture to look for: a path or a ``PIL.Image``.
         audio
             The question, spoken: a path, ``(samples, rate)`` or a pydub ``AudioSegment``.
         modalities
-            Kinds of chunks to find, ``("image", "audio")``; all where absent.
+            Kinds of chunks to find, ``"image"`` or ``("image", "audio")``; all where absent.
 
         Raises
         ------
         EmptyIndex
             Nothing has been indexed.
+        InvalidSetting
+            ``k``, the strategy or a modality cannot be.
         MissingVectors
             What is indexed was embedded by other models than the settings choose now.
         IndexMismatch
@@ -246,8 +236,9 @@ class MultimodalRAG:
             The picture or the sound cannot be read.
         """
         start = time.perf_counter()
-        query = self._searching.query(question, image, audio)
-        return self._found(query, start, k, raw=raw, modalities=modalities)
+        by = self._by(strategy)
+        query = by[0].query(question, image, audio)
+        return self._found(by, query, start, k, raw=raw, modalities=modalities)
 
     def similar(
         self,
@@ -255,7 +246,8 @@ class MultimodalRAG:
         k: int | None = None,
         *,
         raw: bool | None = None,
-        modalities: Iterable[Modality] | None = None,
+        strategy: str | None = None,
+        modalities: Modality | Iterable[Modality] | None = None,
     ) -> Hits:
         """Retrieve what is most like something in the index, or like a picture that is not, itself left out.
 
@@ -263,34 +255,58 @@ class MultimodalRAG:
         ----------
         to
             A :class:`Hit`, an ``Item``, a name, URI or id of an item in the index; or a path or ``PIL.Image``.
+        k, raw, strategy, modalities
+            As for :meth:`search`.
 
         Raises
         ------
+        EmptyIndex
+            Nothing has been indexed.
         UnknownName
-            Nothing of that name is in the index, and no picture is there either.
+            Nothing of that name is in the index (any longer), and no picture is there either.
         """
         start = time.perf_counter()
-        if isinstance(to, Hit):
-            shown = f"more like {to.item.name}"
-            query = self._searching.like([self._catalog.chunk_ids(to.item.id)[to.chunk.ordinal]], shown)
-        elif hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
-            query = self._searching.picture(to)
-        elif isinstance(to, (str, os.PathLike, Item)):
-            item = self.item(to)
-            query = self._searching.like(self._catalog.chunk_ids(item.id), f"more like {item.name}")
+        searching, _ = by = self._by(strategy)
+        if hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
+            query = searching.picture(to)
+        elif isinstance(to, (str, os.PathLike, Item, Hit)):
+            item = self._there(to) if isinstance(to, (Item, Hit)) else self.item(to)
+            chunks = self._catalog.chunk_ids(item.id)
+            if isinstance(to, Hit):  # none is left where the item was indexed anew and has fewer now
+                chunks = chunks[to.chunk.ordinal :][:1]
+            query = searching.like(chunks, f"more like {item.name}")
         else:
             kind = type(to).__name__
-            raise MMRagError(f"nothing is like a {kind}: give one hit, an item or its name, or a picture")
-        return self._found(query, start, k, raw=raw, modalities=modalities)
+            raise MMRagError(
+                f"nothing is like an object of type {kind}: give one hit, an item or its name, or a picture"
+            )
+        return self._found(by, query, start, k, raw=raw, modalities=modalities)
+
+    def _by(self, strategy: str | None) -> tuple[Searching, Explaining]:
+        """Who searches by ``strategy`` this time, and who explains what is found; the settings stay."""
+        if strategy in {None, self.settings.strategy}:
+            return self._searching, self._explaining
+        settings = self._variants.settings({"strategy": strategy})
+        parts = self._variants.parts(settings)
+        searching = Searching(parts, self._catalog, settings)
+        return searching, Explaining(parts, self._catalog, settings, searching)
 
     def _found(
-        self, query: Query, start: float, k: int | None, *, raw: bool | None, modalities: Iterable[Modality] | None
+        self,
+        by: tuple[Searching, Explaining],
+        query: Query,
+        start: float,
+        k: int | None,
+        *,
+        raw: bool | None,
+        modalities: Modality | Iterable[Modality] | None,
     ) -> Hits:
+        searching, explaining = by
         embedded = time.perf_counter() - start
-        kinds = None if modalities is None else tuple(modalities)
-        hits = self._searching.hits(query, k, raw=raw, modalities=kinds)
+        kinds = (modalities,) if isinstance(modalities, str) else None if modalities is None else tuple(modalities)
+        hits = searching.hits(query, k, raw=raw, modalities=kinds)
         hits = replace(hits, timings={"embed": embedded, **hits.timings})
-        self._asked = self._explaining.asked(query, hits, k, raw=raw, modalities=kinds)
+        self._asked = explaining, explaining.asked(query, hits, k, raw=raw, modalities=kinds)
         return hits
 
     # -- ask -------------------------------------------------------------------------------------------------------
@@ -301,9 +317,10 @@ class MultimodalRAG:
         k: int | None = None,
         *,
         raw: bool | None = None,
+        strategy: str | None = None,
         image: Any = None,
         audio: Any = None,
-        modalities: Iterable[Modality] | None = None,
+        modalities: Modality | Iterable[Modality] | None = None,
     ) -> Answer:
         """Answer a question from the index, with numbered citations of the evidence.
 
@@ -318,8 +335,9 @@ class MultimodalRAG:
             The generator failed; its ``answer`` has the retrieved hits.
         """
         start = time.perf_counter()
-        query = self._searching.query(question, image, audio)
-        hits = self._found(query, start, k, raw=raw, modalities=modalities)
+        searching, explaining = by = self._by(strategy)
+        query = searching.query(question, image, audio)
+        hits = self._found(by, query, start, k, raw=raw, modalities=modalities)
         asked = query.words if query.picture is None else question.strip()
         generator, stands_in = self._parts.generator()
         pictures = () if query.picture is None else (query.picture,)
@@ -328,7 +346,7 @@ class MultimodalRAG:
         start = time.perf_counter()
         # Where a picture matches is looked for while the generator writes, which is mostly waiting for a network.
         with ThreadPoolExecutor(1) as beside:
-            marked = beside.submit(self._explaining.regions, hits, query)
+            marked = beside.submit(explaining.regions, hits, query)
             try:
                 generation = generator.generate(prompt)
             except GenerationError as error:
@@ -433,14 +451,14 @@ class MultimodalRAG:
         elif not isinstance(which, (int, Hit, Item)):
             kind = type(which).__name__
             raise MMRagError(f"an object of type {kind} is no hit: give a rank, a Hit, or an item's name")
-        asked = self._asked
         if question is not None:
             query = self._searching.query(question)
             hits = self._searching.hits(query, k)
-            asked = self._explaining.asked(query, hits, k)
-        if asked is None:
+            return self._explaining.why(which, self._explaining.asked(query, hits, k))
+        if self._asked is None:
             raise MMRagError("nothing was asked yet: ask first, or name the question, why(..., question=...)")
-        return self._explaining.why(which, asked)
+        explaining, asked = self._asked
+        return explaining.why(which, asked)
 
     def map(self, question: str = "", method: str = "pca", space: str | None = None) -> EmbeddingMap:
         """Lay the index on a plane: modalities told apart, the gap between them, the question with its hits marked.
@@ -467,18 +485,6 @@ class MultimodalRAG:
 
     # -- the file --------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> Path:
-        """Write the index to ``path`` and keep it there from now on: later work is committed to that file.
-
-        Raises
-        ------
-        IndexFileError
-            The file cannot be written; the index is as it was.
-        """
-        path = Path(path).expanduser()
-        self._catalog.save(path)
-        return path
-
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> MultimodalRAG:
         """Open an index file with the models that made it, unless ``choices`` name others.
@@ -490,114 +496,18 @@ class MultimodalRAG:
         IndexMismatch, MissingVectors
             On first use, where ``choices`` name models that make other vectors.
         """
-        path = Path(path).expanduser()
-        if not path.is_file():
-            near = nearest(path.name, [one.name for one in path.parent.glob("*.mmrag")], cutoff=0.7)
-            hint = f"did you mean {str(path.parent / near)!r}? " if near else ""
-            raise IndexFileError(f"there is no index at {path}: {hint}MultimodalRAG(path=...) makes a new one")
-        rag = cls(path=path, **choices)
+        rag = cls(path=existing(path), **choices)
         if not {"preset", "settings"} & set(choices):
-            rag.use_models_of_index(but=choices)
+            try:
+                rag.use_models_of_index(but=choices)
+            except InvalidSetting:
+                rag.close()
+                raise
         return rag
 
-    def use_models_of_index(self, but: Container[str] = ()) -> None:
-        """Set the settings, except those named in ``but``, to what the index was made with."""
-        for name, model in self._catalog.meta().items():
-            if name in {"preset", *MODELS} and name not in but:
-                setattr(self.settings, name, model)
-
-    # -- what is in it ---------------------------------------------------------------------------------------------
-
-    @property
-    def path(self) -> Path | None:
-        """The file the index is kept in; ``None`` while it is in memory."""
-        return self._catalog.path
-
-    def items(self) -> list[Item]:
-        """What is in the index, in the order in which it came."""
-        return self._catalog.items()
-
-    def names(self) -> list[str]:
-        """What each item can be asked for by, see :meth:`item`: its name, or its URI where others have that name."""
-        state = self._catalog.generation
-        if self._names[0] != state:  # completion asks at every key
-            uris = self._catalog.uris()
-            names = [name_of(uri) for uri in uris]
-            shared = Counter(names)
-            self._names = (
-                state,
-                [name if shared[name] == 1 else uri for name, uri in zip(names, uris, strict=True)],
-            )
-        return self._names[1]
-
-    def named(self, name: str | os.PathLike[str]) -> list[Item]:
-        """The items that ``name`` may mean: a name, a URI, or the first eight or more digits of an id."""
-        text = os.fspath(name)
-        items = self.items()
-        exact = [item for item in items if text in {item.uri, item.id}]
-        begun = [item for item in items if len(text) >= _ID_DIGITS and item.id.startswith(text)]
-        return exact or [item for item in items if item.name == text] or begun
-
-    def item(self, which: Item | str | os.PathLike[str]) -> Item:
-        """The one item that ``which`` means; see :meth:`named`.
-
-        Raises
-        ------
-        UnknownName
-            There is none.
-        MMRagError
-            There are several.
-        """
-        if isinstance(which, Item):
-            return which
-        found = self.named(which)
-        if not found:
-            raise UnknownName("item", os.fspath(which), [item.name for item in self.items()])
-        if len(found) > 1:
-            places = ", ".join(item.uri for item in found[:3])
-            raise MMRagError(f"{which} names {len(found)} items: say which by its path, {places}")
-        return found[0]
-
-    def chunks(self, which: Item | str | os.PathLike[str]) -> list[Chunk]:
-        """The chunks of an item, in order."""
-        ids = self._catalog.chunk_ids(self.item(which).id)
-        records = self._catalog.records(ids)
-        return [records[chunk].chunk for chunk in ids]
-
-    def facts(self, which: Item | str | os.PathLike[str]) -> Metadata:
-        """An item's properties, as its loader found them: ``width``, ``height`` (pixels), ``seconds``, ``passages``."""
-        ids = self._catalog.chunk_ids(self.item(which).id)[:1]
-        return next((record.facts for record in self._catalog.records(ids).values()), {})
-
-    def previews(self, which: Item | str | os.PathLike[str], ordinal: int = 0) -> dict[str, Preview]:
-        """What is kept to show of an item and its chunk ``ordinal``: ``thumbnail``, ``proxy``, ``peaks``, ``clip``."""
-        return self._catalog.previews(self.item(which).id, ordinal, _PREVIEWS)
-
-    def status(self) -> Status:
-        """Where the index is, what is in it, which models are chosen."""
-        settings = self.settings
-        chosen = {name: settings.chosen(name) for name in MODELS}
-        return Status(
-            path=str(self.path or "in memory, until saved"),
-            items=self._catalog.counts(),
-            chunks=self._catalog.chunk_count(),
-            vectors=self._catalog.spaces(),
-            settings={"preset": settings.preset, "strategy": settings.strategy, **chosen},
-        )
-
-    def close(self) -> None:
-        """Close the index's file."""
-        self._catalog.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        items = ", ".join(f"{n} {modality}" for modality, n in self._catalog.counts().items())
-        return f"<MultimodalRAG {items or 'empty'}; {self.path or 'in memory'}>"
+    def _go_on(self, catalog: Catalog) -> None:
+        super()._go_on(catalog)
+        self.report = self._asked = None
 
 
 def _is_file(name: str | os.PathLike[str]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from .catalog.words import terms as split_terms
 from .errors import EmptyIndex, InvalidSetting, MissingVectors, MMRagError, nearest
-from .parts import library_versions, short_name
+from .parts import short_name
 from .queries import heard, picture_query, stored_query, text_query
 from .results import Hit, Hits
 from .retrieval import lexical
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .catalog.catalog import Catalog
     from .catalog.entries import Record
     from .parts import Parts
-    from .protocols import Encoder
+    from .protocols import Encoder, Progress
     from .queries import Query
     from .retrieval.search import Channel, Scored
     from .retrieval.shared import Way
@@ -53,7 +54,8 @@ class Searching:
 
     def __init__(self, parts: Parts, catalog: Catalog, settings: Settings) -> None:
         self._parts, self._catalog, self._settings = parts, catalog, settings
-        self._known: tuple[object, bool, set[int]] = (None, False, set())
+        self._known: tuple[object, bool, set[object]] = (None, False, set())
+        """State of the index, whether it has pictures, and the models that were compared with those that made it."""
         self._reach: tuple[object, list[str]] = (None, [])
 
     # -- what is asked ---------------------------------------------------------------------------------------------
@@ -66,8 +68,7 @@ class Searching:
         MMRagError
             Nothing is asked, or by voice and otherwise too; see also :mod:`mmrag_nb.queries`.
         """
-        # Halves of surrogate pairs, as undecodable file names have them, are no text that a tokenizer takes.
-        question = question.encode("utf-8", "replace").decode() if question.strip() else ""
+        question = _text(question)
         if audio is not None and (question or image is not None):
             raise MMRagError("ask by voice alone: audio= is the question itself, spoken")
         if image is not None:
@@ -114,22 +115,23 @@ class Searching:
         own = [chunk for item in items for chunk in self._catalog.chunk_ids(item)]
         return stored_query(shown, vectors, frozenset([*own, *chunks]))
 
-    def encoders(self) -> dict[str, Encoder]:
-        """The encoders in force by their space, the one of pictures only where the index has some."""
-        return _encoders(self._ways())
+    def encoders(self, *, pictures: bool = False, progress: Progress | None = None) -> dict[str, Encoder]:
+        """The encoders in force by their space, the one of ``pictures`` in any case or where the index has some."""
+        return _encoders(self._ways(pictures=pictures, progress=progress))
 
-    def _ways(self, *, pictures: bool = False) -> list[Way]:
+    def _ways(self, *, pictures: bool = False, progress: Progress | None = None) -> list[Way]:
         state = self._catalog.generation
         if self._known[0] != state:  # looked up once per state of the index, not for each question
             if not self._catalog.chunk_count():
-                raise EmptyIndex("nothing is indexed yet: run %%mmrag_index, or rag.index([...]), first")
+                raise EmptyIndex
             self._known = (state, bool(self._catalog.counts().get("image")), set())
-        _, has_pictures, registered = self._known
-        ways = self._parts.ways(pictures=pictures or has_pictures)
+        _, has_pictures, compared = self._known
+        ways = self._parts.ways(progress, pictures=pictures or has_pictures)
         for encoder in _encoders(ways).values():
-            if id(encoder) not in registered:
-                self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
-                registered.add(id(encoder))
+            model = (encoder.space, *encoder.fingerprint.items())
+            if model not in compared:
+                self._catalog.holds(encoder.space, encoder.fingerprint)
+                compared.add(model)
         return ways
 
     # -- what is found ---------------------------------------------------------------------------------------------
@@ -144,10 +146,8 @@ class Searching:
     ) -> Hits:
         """Rank the chunks for ``query``, best first; see :meth:`mmrag_nb.MultimodalRAG.search`."""
         settings = self._settings
-        k = settings.k if k is None else k
+        k = settings.k if k is None else _number(k)
         raw = settings.raw if raw is None else raw
-        if not 1 <= k <= MOST_HITS:
-            raise InvalidSetting(f"k is {k}: 1 to {MOST_HITS} hits can be asked for")
         start = time.perf_counter()
         probes, remarks = self.probes(query)
         words = content_words(query.words)
@@ -283,7 +283,9 @@ class Searching:
         embeddable = self._catalog.embeddable(modality)
         reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
         if not reached and (embeddable or modality):
-            made = ", ".join(space for space, n in self._catalog.spaces().items() if n)
+            if modality == "image" and not self._catalog.counts().get("image"):
+                raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
+            made = ", ".join(self._catalog.spaces())
             raise MissingVectors(
                 f"the index has vectors in {made}, none in {named}: index the sources again, or choose the models it "
                 "was made with"
@@ -292,6 +294,20 @@ class Searching:
         told = [f"{missing:,} of {embeddable:,} chunks have no vector in {named}: index them again"] if missing else []
         self._reach = (state, told)
         return told
+
+
+def _text(question: object) -> str:
+    if not isinstance(question, str):
+        kind = type(question).__name__
+        raise MMRagError(f"a question is a text, not an object of type {kind}: pictures go to image=, sound to audio=")
+    # Halves of surrogate pairs, as undecodable file names have them, are no text that a tokenizer takes.
+    return question.encode("utf-8", "replace").decode() if question.strip() else ""
+
+
+def _number(k: object) -> int:
+    if not isinstance(k, Integral) or not 1 <= int(k) <= MOST_HITS:
+        raise InvalidSetting(f"k is {k!r}: 1 to {MOST_HITS} hits can be asked for")
+    return int(k)
 
 
 def content_words(question: str) -> list[str]:

@@ -68,6 +68,7 @@ def try_out(items: Sequence[Resolved], weights: Sequence[float], parts: Parts, s
     chosen = _of_all_sizes([size(one.content) for one in items], weights, _MOST.get(modality, 1))
     trial = Trial()
     if modality == "audio":
+        _warm(parts)
         start = time.perf_counter()
         for number in chosen:
             _listen(items[number], weights[number], trial, parts, settings)
@@ -81,6 +82,12 @@ def try_out(items: Sequence[Resolved], weights: Sequence[float], parts: Parts, s
     cut = {part.item.uri for part, number in zip(some, chosen, strict=True) if part is not items[number]}
     trial.skipped = [one for one in trial.skipped if one.source not in cut]  # the whole may be sound
     return trial
+
+
+def _warm(parts: Parts) -> None:
+    """Embed a word: what is slow only once is not counted, and a sound is too slow to be tried twice."""
+    for way in parts.ways(pictures=False):
+        way.encoder.embed_texts(["warm"])
 
 
 def _of_all_sizes(sizes: Sequence[int], weights: Sequence[float], most: int) -> list[int]:

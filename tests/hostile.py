@@ -51,7 +51,7 @@ HOSTILE: tuple[str, ...] = (
     "nul\x00bell\x07esc\x1b[31mred\x1b[2J\x1b]0;title\x07 back\x08\x08\x08 del\x7f csi\x9b31m line\r\nfeed\ttab",
     "photo\u202egpj.exe \u2066isolated\u2067 left\u200e right\u200f override\u202d end",
     "zero\u200bwidth\u200cnon\u200djoiner\u2060word\ufeffmark\u00adsoft\u034fgrapheme",
-    "zalgo " + "".join(letter + "\u0301\u0302\u0303\u0316\u0323\u0489" * 20 for letter in "combining"),
+    "zalgo and its marks: " + "".join(letter + "\u0301\u0302\u0303\u0316\u0323\u0489" * 20 for letter in "combining"),
     "half \ud800 surrogate \udc80\udcff of a file name \ufffe \uffff",
     "family 👨‍👩‍👧‍👦 flag 🏴󠁧󠁢󠁷󠁬󠁳󠁿 keycap 1️⃣ " + "🎻" * 300,
     # sizes

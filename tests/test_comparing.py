@@ -8,9 +8,9 @@ pytest.importorskip("torch")
 
 from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
-from mmrag_nb.comparing import changes
 from mmrag_nb.errors import EmptyIndex, InvalidSetting, MissingVectors, ModelUnavailable, UnknownName
 from mmrag_nb.insight.comparison import Column, Standing, cell, kendall, summary, why
+from mmrag_nb.variants import changes
 
 DEMO = demo_folder()
 QUESTION = "how many pedals does a harp have?"

@@ -6,10 +6,11 @@ import sys
 import time
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 
 import pytest
 
-from mmrag_nb import registry, results
+from mmrag_nb import insight, registry, results
 from mmrag_nb.errors import NotInstalled, UnknownName
 
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "matplotlib", "ipywidgets", "pandas", "av", "pydub", "PIL")
@@ -75,11 +76,23 @@ def test_an_unknown_name_is_told_with_the_nearest():
         registry.find("store", "memroy")
 
 
-@pytest.mark.parametrize(
-    "result",
-    [results.Hit, results.Hits, results.Answer, results.IndexReport, results.Status],
-    ids=lambda one: one.__name__,
-)
+def shown():
+    """All kinds of results, wherever they are defined: those that live beside what makes them, too."""
+    for module in iter_modules(insight.__path__, f"{insight.__name__}."):
+        import_module(module.name)
+    found, waiting = [], [results.Shown]
+    while waiting:
+        kinds = waiting.pop().__subclasses__()
+        found += kinds
+        waiting += kinds
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+def test_all_kinds_of_results_are_known_here():
+    assert {"Answer", "Comparison", "EmbeddingMap", "Hit", "Hits", "Why"} < {kind.__name__ for kind in shown()}
+
+
+@pytest.mark.parametrize("result", shown(), ids=lambda one: one.__name__)
 def test_every_result_has_its_renderer(result):
     renderer = import_module(result._renderer)
     assert callable(renderer.html)

@@ -243,3 +243,14 @@ def test_scattered_takes_the_farthest_each_time():
 def test_words_without_letters_share_one_vector():
     vectors = WordsEncoder().embed_texts(["?!", "..."])
     assert np.array_equal(vectors[0], vectors[1]), "what the test of equal vectors rests on"
+
+
+def test_a_damaged_thumbnail_leaves_a_point_without_a_picture():
+    """An index can come from anywhere."""
+    with MultimodalRAG(preset="offline") as rag:
+        rag.index([DEMO / "emoji"])
+        whole = len(rag.map().thumbnails)
+        rag._catalog._db.execute(
+            "UPDATE previews SET data = x'00' WHERE kind = 'thumbnail' AND item = (SELECT min(id) FROM items)"
+        )
+        assert len(rag.map().thumbnails) == whole - 1

@@ -1,6 +1,7 @@
 """A dry run tells what indexing would do, and does nothing."""
 
 import shutil
+import time
 import wave
 
 import numpy as np
@@ -257,3 +258,21 @@ def test_a_dry_run_of_hundreds_of_files_is_short(rag, tmp_path):
     took = time.perf_counter() - start
     assert plan.new == 600
     assert took < max(3.0, sum(plan.seconds.values())), "3 s, on a machine that is not busy"
+
+
+def test_what_is_slow_only_once_is_not_counted_for_each_sound(rag, tmp_path, monkeypatch):
+    pytest.importorskip("pocketsphinx")
+    from mmrag_nb.assets.demo.media import demo_folder
+    from mmrag_nb.models.words import WordsEncoder
+
+    embed, waited = WordsEncoder.embed_texts, []
+
+    def slow_at_first(self, texts):
+        if not waited:
+            waited.append(time.sleep(1))
+        return embed(self, texts)
+
+    monkeypatch.setattr(WordsEncoder, "embed_texts", slow_at_first)
+    plan = rag.plan([demo_folder() / "lighthouse_talk.mp3"])
+    assert waited
+    assert plan.seconds["embed"] < 0.5

@@ -5,7 +5,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mmrag_nb import MultimodalRAG
-from mmrag_nb.errors import EmptyIndex, IndexFileError, IndexMismatch, InvalidSetting, MissingVectors, UnknownName
+from mmrag_nb.errors import (
+    EmptyIndex,
+    IndexFileError,
+    IndexMismatch,
+    InvalidSetting,
+    MissingVectors,
+    MMRagError,
+    UnknownName,
+)
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
 FERRY = "The ferry to the island leaves at noon from the northern quay."
@@ -328,3 +336,79 @@ def test_settings_changed_before_saving_do_not_change_what_the_file_says(rag, tm
 def test_what_takes_no_model_or_sees_nothing_is_refused_at_once(choices):
     with pytest.raises(InvalidSetting):
         MultimodalRAG(**choices)
+
+
+def test_an_index_made_by_what_is_not_here_is_refused_whole_and_leaves_the_settings(tmp_path):
+    path = tmp_path / "lesson.mmrag"
+    with MultimodalRAG(preset="offline", path=path) as rag:
+        rag.index({"text": HARP})
+        rag._catalog.add([], {}, {"clip": "none", "generator": "of the future", "preset": "offline"})
+    with pytest.raises(InvalidSetting, match=r"lesson\.mmrag was made with what is not here: unknown generator"):
+        MultimodalRAG.open(path)
+    with MultimodalRAG(path=path) as rag:
+        with pytest.raises(InvalidSetting):
+            rag.use_models_of_index()
+        assert (rag.settings.preset, rag.settings.clip) == ("colab", "")
+    with MultimodalRAG.open(path, generator="extractive") as rag:
+        assert "forty-seven" in rag.ask("how many strings has a harp?").text
+
+
+def test_a_folder_is_no_index(tmp_path):
+    with pytest.raises(IndexFileError, match="is a folder, not an index"):
+        MultimodalRAG.open(tmp_path)
+
+
+def test_an_interruption_while_listening_loses_that_sound_only(rag, monkeypatch):
+    pytest.importorskip("pocketsphinx")
+    from mmrag_nb.models.pocketsphinx import PocketsphinxTranscriber
+
+    def sound(seed):
+        return 0.3 * np.random.default_rng(seed).normal(size=16_000).astype(np.float32), 16_000
+
+    heard = []
+
+    def interrupted(self, clips):
+        heard.append(len(clips))
+        if len(heard) == 3:
+            raise KeyboardInterrupt
+        return [f"the ferry leaves at {len(heard)}"] * len(clips)
+
+    monkeypatch.setattr(PocketsphinxTranscriber, "transcribe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rag.index([{"audio": sound(seed)} for seed in range(4)])
+    assert rag.report.interrupted
+    assert rag.report.items == rag.status().items == {"audio": 2}
+    assert rag.index([{"audio": sound(seed)} for seed in range(4)]).reused == 2
+
+
+def test_an_index_gives_way_to_another_only_where_nothing_is_lost(rag, tmp_path):
+    with MultimodalRAG(preset="offline", path=tmp_path / "ferry.mmrag") as other:
+        other.index({"text": FERRY})
+    rag.index({"text": HARP})
+    with pytest.raises(MMRagError, match="is not saved"):
+        rag.switch(tmp_path / "ferry.mmrag")
+    with pytest.raises(IndexFileError, match=r"did you mean '.*ferry\.mmrag'"):
+        rag.switch(tmp_path / "fery.mmrag", discard=True)
+    assert rag.search("harp")[0].chunk.text == HARP
+    rag.save(tmp_path / "harp.mmrag")
+    rag.switch(tmp_path / "ferry.mmrag")
+    assert rag.search("harp ferry")[0].chunk.text == FERRY
+    with pytest.raises(MMRagError, match="nothing was asked yet"):
+        rag.switch(tmp_path / "harp.mmrag") or rag.why(1)
+    assert rag.search("harp ferry")[0].chunk.text == HARP
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda rag: rag.search("harp", k="3"), "k is '3': 1 to 100 hits"),
+        (lambda rag: rag.search(3), "a question is a text, not an object of type int"),
+        (lambda rag: rag.ask(None), "a question is a text, not an object of type NoneType"),
+        (lambda rag: rag.compare("harp", 3), "and k=3 by name"),
+        (lambda rag: rag.similar(3), "nothing is like an object of type int"),
+    ],
+)
+def test_what_is_given_in_the_wrong_place_is_told_with_the_right_one(rag, ask, said):
+    rag.index({"text": HARP})
+    with pytest.raises(MMRagError, match=said):
+        ask(rag)

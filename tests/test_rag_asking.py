@@ -105,3 +105,11 @@ def test_a_picture_that_is_not_in_the_index_can_be_likened(rag, tmp_path):
 
 def test_a_question_of_undecodable_bytes_is_asked_all_the_same(rag):
     assert len(rag.search("a red apple \udce9", k=3)) == 3
+
+
+def test_a_file_that_is_no_picture_or_no_sound_is_named(rag, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(LoadError, match=r"^notes\.txt: damaged, or no picture"):
+        rag.search(image=tmp_path / "notes.txt")
+    with pytest.raises(LoadError, match=r"^notes\.txt: damaged, or no sound"):
+        rag.search(audio=tmp_path / "notes.txt")

@@ -320,14 +320,16 @@ def test_ranking_whole_columns_is_ranking_chunk_by_chunk():
 # -- regions in answers ------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_frames_the_part_that_matches():
+def test_an_answer_frames_the_part_that_matches(monkeypatch):
     from PIL import Image
 
+    from mmrag_nb import carrying
     from mmrag_nb.assets.demo.media import demo_folder
 
     cactus = Image.open(demo_folder() / "emoji" / "drawing_08.png").convert("RGBA").resize((128, 128))
     corner = Image.new("RGB", (256, 256), "white")
     corner.paste(cactus, (128, 128), cactus)
+    monkeypatch.setattr(carrying, "_PATIENCE", 60.0)  # the machine may be busy
     rag = MultimodalRAG(preset="offline")
     rag.index([{"image": corner}, {"image": cactus.convert("RGB")}])
     answer = rag.ask("a cactus")

@@ -5,34 +5,32 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import numpy as np
+from mmrag_nb.errors import IndexFileError
 
-from mmrag_nb.errors import IndexFileError, IndexMismatch
-from mmrag_nb.types import Chunk, Item, Preview
-
-from .entries import Record
+from .reading import LITTLE, Reading
 from .removal import give_back, remove_items
 from .schema import connect, read_only
-from .words import match_expression, searchable
+from .words import searchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag_nb.types import Metadata, Modality, Vectors
+    from mmrag_nb.types import Item, Metadata, Modality, Vectors
 
     from .entries import Entry
 
-_LITTLE = np.dtype("<f4")
+_OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
+"""What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
 
 
-class Catalog:
+class Catalog(Reading):
     """One index. Safe to use from several threads of one process.
 
     Parameters
@@ -42,22 +40,15 @@ class Catalog:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        self._db = connect(path)
-        self._changes = 0
+        self.path = path = None if path is None else path.resolve()  # the notebook may change its folder
+        super().__init__(connect(path))
         self.read_only = read_only(path)
-
-    @property
-    def generation(self) -> tuple[int, int]:
-        """Differs after every change, here or by another connection, so that what is derived knows when it is stale."""
-        with self._lock:
-            return self._changes, int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, contents: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction, of what is in the index or else of what is noted beside it."""
         if self.read_only:
             raise IndexFileError(
                 f"{self.path} may only be read: copy it to a folder of your own, or save under a new name"
@@ -69,29 +60,33 @@ class Catalog:
                 raise IndexFileError(f"{self.path} is being written elsewhere ({error}): try again") from error
             try:
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:  # SQLite has done it itself where the disk was full
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and any(what in str(error) for what in _OF_THE_DISK):
+                    where = self.path or "the index"
+                    told = f"{where} cannot be written ({error}): make room, or save elsewhere"
+                    raise IndexFileError(told) from error
                 raise
-            self._db.execute("COMMIT")
-            self._changes += 1
+            self._changes += contents
 
     def register(self, space: str, dimension: int, fingerprint: Mapping[str, str], versions: Mapping[str, str]) -> None:
-        """Note that ``space`` is used, by the model of ``fingerprint``.
+        """Note that ``space`` is about to be filled by the model of ``fingerprint``.
 
         Raises
         ------
         IndexMismatch
             The index has vectors of this space made by another model.
         """
-        known = self.fingerprint(space)
-        if known is None and self.read_only:
+        if self.holds(space, fingerprint) or self.read_only:
             return
-        if known is None:
-            row = (space, dimension, json.dumps(dict(fingerprint)), json.dumps(dict(versions)))
-            with self._write() as db:
-                db.execute("INSERT INTO spaces (name, dimension, fingerprint, versions) VALUES (?, ?, ?, ?)", row)
-        elif known != dict(fingerprint):
-            raise IndexMismatch(space, known, fingerprint)
+        row = (space, dimension, json.dumps(dict(fingerprint)), json.dumps(dict(versions)))
+        if self._rows("SELECT 1 FROM spaces WHERE (name, dimension, fingerprint, versions) = (?, ?, ?, ?)", row):
+            return
+        with self._write(contents=False) as db:
+            db.execute("DELETE FROM backgrounds WHERE space = ?", (space,))
+            db.execute("INSERT OR REPLACE INTO spaces VALUES (?, ?, ?, ?)", row)
 
     def add(
         self,
@@ -106,7 +101,7 @@ class Catalog:
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
             for space, by_key in vectors.items():
-                rows = ((space, key, vector.astype(_LITTLE).tobytes()) for key, vector in by_key.items())
+                rows = ((space, key, vector.astype(LITTLE).tobytes()) for key, vector in by_key.items())
                 db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
             for entry in entries:
                 self._add_entry(db, entry)
@@ -158,170 +153,13 @@ class Catalog:
                 self._db.execute("PRAGMA secure_delete = OFF")
 
     def set_background(self, space: str, modality: Modality, digest: str, vectors: Vectors) -> None:
-        """Keep the vectors (b, d) in ``space`` of the background queries of ``modality`` that ``digest`` stands for."""
-        if self.read_only:
-            return
-        with self._write() as db:
-            row = (space, modality, digest, vectors.astype(_LITTLE).tobytes())
-            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
+        """Keep the vectors (b, d) in ``space`` of the background queries of ``modality`` that ``digest`` stands for.
 
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        with self._lock:
-            return self._db.execute(query, parameters).fetchall()
-
-    def meta(self) -> dict[str, str]:
-        """What made the index: the settings in force when something was added last."""
-        return {str(k): str(v) for k, v in self._rows("SELECT key, value FROM meta")}
-
-    def counts(self) -> dict[str, int]:
-        """Items by modality."""
-        rows = self._rows("SELECT modality, count(*) FROM items GROUP BY modality ORDER BY modality")
-        return {str(m): int(str(n)) for m, n in rows}
-
-    def chunk_count(self) -> int:
-        """Number of chunks."""
-        return int(str(self._rows("SELECT count(*) FROM chunks")[0][0]))
-
-    def spaces(self) -> dict[str, int]:
-        """Number of vectors by space."""
-        rows = self._rows("SELECT name, (SELECT count(*) FROM vectors WHERE space = name) FROM spaces ORDER BY name")
-        return {str(name): int(str(n)) for name, n in rows}
-
-    def vector_bytes(self) -> dict[str, int]:
-        """Bytes of the vectors themselves, by space."""
-        rows = self._rows("SELECT space, sum(length(vector)) FROM vectors GROUP BY space")
-        return {str(space): int(str(n)) for space, n in rows}
-
-    def fingerprint(self, space: str) -> dict[str, str] | None:
-        """The fingerprint under which ``space`` was made; ``None`` where it is unknown."""
-        rows = self._rows("SELECT fingerprint FROM spaces WHERE name = ?", (space,))
-        return json.loads(str(rows[0][0])) if rows else None
-
-    def background(self, space: str, modality: Modality, digest: str) -> Vectors | None:
-        """The vectors (b, d) kept by :meth:`set_background`."""
-        query = """
-            SELECT vectors, dimension FROM backgrounds JOIN spaces ON name = space
-            WHERE space = ? AND modality = ? AND digest = ?"""
-        for blob, dimension in self._rows(query, (space, modality, digest)):
-            return _floats(blob).reshape(-1, int(str(dimension)))
-        return None
-
-    def find(self, item_hash: str) -> tuple[Item, str] | None:
-        """The item of that content hash and its recipe; ``None`` where it is not in the index."""
-        rows = self._rows("SELECT hash, uri, modality, metadata, recipe FROM items WHERE hash = ?", (item_hash,))
-        return (_item(rows[0][:4]), str(rows[0][4])) if rows else None
-
-    def lacks(self, item_hash: str, space: str, modality: Modality) -> bool:
-        """Whether a view as ``modality`` of one of the item's chunks has no vector in ``space``."""
-        query = """
-            SELECT 1 FROM items JOIN chunks ON chunks.item = items.id JOIN views ON views.chunk = chunks.id
-            WHERE items.hash = ? AND views.modality = ?
-              AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.space = ? AND vectors.key = views.key) LIMIT 1"""
-        return bool(self._rows(query, (item_hash, modality, space)))
-
-    def missing(self, space: str, keys: Sequence[str]) -> list[str]:
-        """Those of ``keys`` that have no vector in ``space``, each once, in order."""
-        distinct = list(dict.fromkeys(keys))
-        query = """
-            SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE space = ? AND key = value)"""
-        absent = {row[0] for row in self._rows(query, (json.dumps(distinct), space))}
-        return [key for key in distinct if key in absent]
-
-    def texts(self, item_hash: str) -> list[str]:
-        """The texts of the item's chunks, in order."""
-        query = """
-            SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
-        return [str(row[0]) for row in self._rows(query, (item_hash,))]
-
-    def chunks_by_item(self) -> dict[str, int]:
-        """Number of chunks of each item, by its content hash."""
-        rows = self._rows("SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id GROUP BY hash")
-        return {str(item_hash): int(str(n)) for item_hash, n in rows}
-
-    def size(self) -> int:
-        """Bytes that the index takes."""
-        pages, page = (self._rows(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
-        return int(str(pages)) * int(str(page))
-
-    def items(self) -> list[Item]:
-        """All items, in the order in which they were first indexed."""
-        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
-
-    def uris(self) -> list[str]:
-        """Where all items came from, in the same order."""
-        return [str(row[0]) for row in self._rows("SELECT uri FROM items ORDER BY id")]
-
-    def chunk_ids(self, item_hash: str) -> list[int]:
-        """Ids of the item's chunks, in order."""
-        query = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"
-        return [int(str(row[0])) for row in self._rows(query, (item_hash,))]
-
-    def chunks_among(self, modalities: Sequence[Modality]) -> NDArray[np.int64]:
-        """Ids (n,) of the chunks of these modalities, ascending."""
-        query = "SELECT id FROM chunks WHERE modality IN (SELECT value FROM json_each(?)) ORDER BY id"
-        rows = self._rows(query, (json.dumps(list(modalities)),))
-        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
-
-    def embeddable(self, modality: Modality | None = None) -> int:
-        """Number of chunks of which something (or something of ``modality``) can be embedded.
-
-        Those in which nothing was heard, say, are not among them.
+        They only save time, so an index that cannot be written now goes without.
         """
-        query = "SELECT count(DISTINCT chunk) FROM views WHERE modality = coalesce(?, modality)"
-        return int(str(self._rows(query, (modality,))[0][0]))
-
-    def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
-        """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
-        query = """
-            SELECT views.chunk, vectors.vector FROM vectors JOIN views ON views.key = vectors.key
-            WHERE vectors.space = ? AND views.modality = ? ORDER BY views.chunk"""
-        rows = self._rows(query, (space, modality))
-        if not rows:
-            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        return ids, _floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1)  # type: ignore[misc]
-
-    def records(self, chunk_ids: Sequence[int]) -> dict[int, Record]:
-        """Chunks by id, with their items."""
-        query = """
-            SELECT chunks.id, ordinal, chunks.modality, text, start, "end", page,
-                   hash, uri, items.modality, metadata, facts
-            FROM chunks JOIN items ON items.id = chunks.item WHERE chunks.id IN (SELECT value FROM json_each(?))"""
-        found = {}
-        for row in self._rows(query, (json.dumps([int(i) for i in chunk_ids]),)):
-            item = _item(row[7:11])
-            chunk = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
-            found[int(str(row[0]))] = Record(chunk, item, json.loads(str(row[11])))
-        return found
-
-    def previews(self, item_hash: str, ordinal: int, kinds: Sequence[str]) -> dict[str, Preview]:
-        """Those previews of a chunk and of its item that are of ``kinds``."""
-        query = """
-            SELECT kind, mime, data FROM previews JOIN items ON items.id = previews.item
-            WHERE hash = ? AND ordinal IN (-1, ?) AND kind IN (SELECT value FROM json_each(?))"""
-        rows = self._rows(query, (item_hash, ordinal, json.dumps(list(kinds))))
-        return {str(kind): Preview(str(mime), data) for kind, mime, data in rows}  # type: ignore[arg-type]
-
-    # -- words -----------------------------------------------------------------------------------------------------
-
-    def document_frequency(self, term: str) -> int:
-        """Number of chunks that hold ``term``."""
-        query = "SELECT count(*) FROM words WHERE words MATCH ?"
-        return int(str(self._rows(query, (match_expression(term),))[0][0]))
-
-    def bm25(self, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None = None) -> dict[int, float]:
-        """The ``k`` chunks, of the ids ``allowed``, that match any of ``terms`` best: id to BM25, higher is better."""
-        if not terms:
-            return {}
-        # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
-        among = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
-        query = f"""
-            SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? {among} ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
-        expression = " OR ".join(match_expression(term) for term in terms)
-        chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
-        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, *chosen, k))}
+        row = (space, modality, digest, vectors.astype(LITTLE).tobytes())
+        with suppress(IndexFileError), self._write(contents=False) as db:
+            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
 
     # -- the file --------------------------------------------------------------------------------------------------
 
@@ -336,6 +174,8 @@ class Catalog:
             The folder is missing or cannot be written; ``path`` is no index, or one that is open elsewhere.
         """
         path = path.resolve()  # a link stays a link
+        if path.is_dir():
+            raise IndexFileError(f"{path} is a folder: name a file in it, such as {path / 'lesson.mmrag'}")
         if not path.parent.is_dir():
             raise IndexFileError(f"there is no folder {path.parent} to keep {path.name} in: make it, or name another")
         with self._lock:
@@ -355,14 +195,13 @@ class Catalog:
             self._db.close()
             self._db = connect(path)
             self.path, self.read_only = path, False
+            self._changes += 1  # what another connection has counted there must not look like a state of ours
 
-    def reset(self) -> None:
-        """Go on with an empty index in memory; a file is closed and stays as it is."""
+    def become(self, other: Catalog) -> None:
+        """Go on as ``other``, which is of no use by itself afterwards; the file that was open is closed and stays."""
         with self._lock:
-            fresh = connect(None)
             self._db.close()
-            self._db = fresh
-            self.path, self.read_only = None, False
+            self._db, self.path, self.read_only = other._db, other.path, other.read_only
             self._changes += 1
 
     def close(self) -> None:
@@ -388,17 +227,8 @@ def _settle(path: Path) -> None:
             raise IndexFileError(f"{path} is open elsewhere: close it there, or save under another name") from error
 
 
-def _floats(blob: object) -> Vectors:
-    return np.frombuffer(blob, _LITTLE).astype(np.float32)  # type: ignore[call-overload,no-any-return]
-
-
 def _json(value: Metadata) -> str:
     return json.dumps(dict(value), ensure_ascii=False, default=str)
-
-
-def _item(row: Sequence[object]) -> Item:
-    content_hash, uri, modality, metadata = map(str, row)
-    return Item(content_hash, uri, modality, json.loads(metadata))  # type: ignore[arg-type]
 
 
 def _named(item: Item) -> str:

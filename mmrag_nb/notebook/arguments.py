@@ -95,11 +95,11 @@ def parse(magic: Callable[..., Any], line: str, *, free: str = "") -> argparse.N
             if known[name].nargs == 0 and "=" in token[0]:
                 raise UsageError(f"{name} takes no value: write it to switch it on, leave it out to switch it off")
             if known[name].nargs != 0:
-                if not value and not tokens:
+                if not value and (not tokens or tokens[0][0].partition("=")[0] in known):
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
                 if not value:
                     value, end = tokens[0][0], tokens.pop(0).end()
-                options.append(_checked(name, unquoted(value), known[name]))
+                options[-1] = f"{name}={_checked(name, unquoted(value), known[name])}"
             rest = rest[:start] + " " * (end - start) + rest[end:]
         elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token[0]):
             near = nearest(name, known, cutoff=0.4)
@@ -119,6 +119,8 @@ def unquoted(word: str) -> str:
 
 
 def _checked(flag: str, value: str, action: argparse.Action) -> str:
+    if action.type is int and not re.fullmatch(r"[+-]?\d+", value):
+        raise UsageError(f"{flag} takes a whole number, as in {flag} 5, not {value!r}")
     if action.choices is not None and value not in map(str, action.choices):
         raise UsageError(str(UnknownName(f"value of {flag}", value, map(str, action.choices))))
     return value

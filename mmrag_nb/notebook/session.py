@@ -39,12 +39,6 @@ class Session:
             self._rag = MultimodalRAG(settings=self.settings)
         return self._rag
 
-    @rag.setter
-    def rag(self, rag: MultimodalRAG) -> None:
-        if self._rag is not None:
-            self._rag.close()
-        self._rag = rag
-
     def take_over(self, before: Session) -> None:
         """Go on with the index of an earlier session."""
         self._rag, self._hits = before._rag, before._hits
@@ -58,6 +52,10 @@ class Session:
         self.shell.user_ns[out] = result
         return None
 
+    def forget(self) -> None:
+        """Forget the last result: another index is open."""
+        self._hits = None
+
     def hit(self, rank: int) -> Hit:
         """The hit of that rank, from 1, of the last result."""
         if self._hits is None:
@@ -69,9 +67,9 @@ class Session:
 
     def evaluate(self, expression: str, local_ns: dict[str, Any] | None) -> Any:
         """Value of a ``{{expression}}`` where the magic was called: it is the user's own code, in their notebook."""
-        names = {**self.shell.user_ns, **(local_ns or {})}
+        names = {**self.shell.user_global_ns, **self.shell.user_ns, **(local_ns or {})}
         try:
-            return eval(expression, self.shell.user_global_ns, names)  # noqa: S307
+            return eval(expression, names)  # noqa: S307 - names as globals: a comprehension sees nothing else
         except NameError as error:
             # Python tells the near name in a traceback only, and a magic shows one line.
             near = nearest(error.name or "", names, cutoff=0.6)

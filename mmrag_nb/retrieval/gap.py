@@ -23,18 +23,21 @@ def gap_line(picture: Scored, name: str, place: int | None, *, total: int, raw: 
         Number of chunks in the index.
     """
     before = picture.raw_rank or 0
-    stands = f"The best picture ({name}) has a raw cosine of {picture.cosine:.3f}, {_ordinal(before)} of {total:,}"
+    stands = (
+        f"The best picture by its pixels ({name}) is {_ordinal(before)} of {total:,} chunks by raw cosine "
+        f"({picture.cosine:.3f})"
+    )
     if raw:
-        return f"{stands}. Raw cosines of pictures and of texts do not compare, and calibration is off."
-    unusual = f"{picture.calibrated:+.1f} σ, how unusual that is for a picture"
+        return f"{stands}. Raw cosines of pictures and of texts cannot be compared, and calibration is off."
+    unusual = f"{picture.calibrated:+.1f} σ from what is usual for a picture"
     if place is None:
-        return f"{stands}. Calibrated ({unusual}), it does not reach the hits shown."
+        return f"{stands}. Calibrated ({unusual}), it is not among the hits."
     if place < before:
         reason = "a picture's cosines with words lie lower than a text's"
         return f"{stands}: {reason}. Calibrated ({unusual}), it rises to {_ordinal(place)}."
     if place > before:
         return f"{stands}. Calibrated ({unusual}) and with the words counted, it falls to {_ordinal(place)}."
-    return f"{stands}, and so it is after calibration ({unusual})."
+    return f"{stands}, and as high after calibration ({unusual})."
 
 
 def _ordinal(n: int) -> str:

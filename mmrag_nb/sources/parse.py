@@ -86,7 +86,8 @@ def _read(number: int, text: str) -> _Line | None:
         if not equals or re.search(r"\s", name) or not name:
             word = text[start:].split(maxsplit=1)[0]
             raise line.error(
-                f"{brief(word)!r} is not name=value: quote a name that has spaces, and write name=value without spaces"
+                f"{brief(word)!r} is not name=value: quote a name that has spaces, write one source a line, and "
+                "name=value without spaces"
             )
         try:
             check_name(name)

@@ -1,6 +1,7 @@
 """The catalog keeps what it is given, finds it by words, and survives being saved and opened."""
 
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,9 +70,33 @@ def test_missing_and_lacks_tell_what_is_still_to_embed(catalog):
 
 def test_another_model_for_a_space_is_refused_with_both_fingerprints(catalog):
     catalog.register("s", 2, {"model": "m", "revision": "1"}, {})
+    catalog.add([entry("fruit.txt", "red apple")], {"s": {"key of red apple": unit([1, 0])[0]}})
     catalog.register("s", 2, {"model": "m", "revision": "1"}, {})
-    with pytest.raises(IndexMismatch, match=r"index has revision=1; settings ask for revision=2"):
-        catalog.register("s", 2, {"model": "m", "revision": "2"}, {})
+    for ask in (catalog.holds, lambda space, model: catalog.register(space, 2, model, {})):
+        with pytest.raises(IndexMismatch, match=r"index has revision=1; settings ask for revision=2"):
+            ask("s", {"model": "m", "revision": "2"})
+
+
+def test_a_space_that_nothing_came_into_is_no_space_yet_and_open_to_any_model(catalog):
+    """As an interrupted run leaves it."""
+    catalog.register("s", 3, {"model": "first"}, {})
+    catalog.set_background("s", "text", "d", unit([1, 0, 0]))
+    assert catalog.spaces() == {}
+    assert not catalog.holds("s", {"model": "another"})
+    fill(catalog)
+    assert catalog.spaces() == {"s": 3}
+    assert catalog.background("s", "text", "d") is None, "of the first model"
+    catalog.set_background("s", "text", "d", unit([3, 4]))
+    np.testing.assert_allclose(catalog.background("s", "text", "d"), [[0.6, 0.8]])
+
+
+def test_what_is_noted_beside_the_index_leaves_what_was_derived_from_it(catalog):
+    fill(catalog)
+    before = catalog.generation
+    catalog.set_background("s", "text", "d", unit([3, 4]))
+    assert catalog.generation == before
+    catalog.add([entry("more.txt", "more")], {})
+    assert catalog.generation != before
 
 
 def test_words_are_found_by_their_stems_and_by_the_name(catalog):
@@ -233,6 +258,57 @@ def test_a_second_writer_is_told(catalog, tmp_path, monkeypatch):
     with catalog._write(), pytest.raises(IndexFileError, match="being written elsewhere"):
         other.add([], {}, {"a": "b"})
     other.close()
+
+
+def test_a_background_that_cannot_be_kept_now_is_gone_without(catalog, tmp_path):
+    fill(catalog)
+    catalog.save(tmp_path / "lesson.mmrag")
+    reader = Catalog(tmp_path / "lesson.mmrag")
+    reader._db.execute("PRAGMA busy_timeout = 50")
+    with catalog._write():
+        reader.set_background("s", "text", "d", unit([3, 4]))
+    assert reader.background("s", "text", "d") is None
+    reader.close()
+
+
+def test_a_full_disk_is_told_and_what_was_there_stays(catalog, tmp_path):
+    fill(catalog)
+    catalog.save(tmp_path / "lesson.mmrag")
+    catalog._db.execute(f"PRAGMA max_page_count = {catalog.size() // 4096 + 2}")
+    with pytest.raises(IndexFileError, match=r"lesson\.mmrag cannot be written \(database or disk is full\)"):
+        catalog.add([entry(f"{n}.txt", f"filler {n} " * 500) for n in range(50)], {})
+    assert catalog.counts() == {"text": 2}
+    catalog._db.execute("PRAGMA max_page_count = 1000000")
+    catalog.add([entry("more.txt", "more")], {})
+    assert catalog.counts() == {"text": 3}
+
+
+def test_states_of_two_files_are_told_apart(catalog, tmp_path):
+    fill(catalog)
+    catalog.save(tmp_path / "a.mmrag")
+    other = Catalog(tmp_path / "a.mmrag")
+    other.add([entry("more.txt", "more")], {})
+    other.close()
+    before = catalog.generation
+    catalog.save(tmp_path / "b.mmrag")
+    other = Catalog(tmp_path / "b.mmrag")
+    other.add([entry("else.txt", "else")], {})
+    other.close()
+    assert catalog.generation != before
+
+
+def test_a_file_is_known_by_its_whole_path_wherever_the_notebook_goes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    catalog = Catalog(Path("lesson.mmrag"))
+    monkeypatch.chdir("/")
+    assert catalog.path == tmp_path.resolve() / "lesson.mmrag"
+    catalog.save(tmp_path / "lesson.mmrag")  # where it is already
+    catalog.close()
+
+
+def test_a_folder_is_no_file_to_save_to(catalog, tmp_path):
+    with pytest.raises(IndexFileError, match=r"is a folder: name a file in it, such as .*lesson\.mmrag"):
+        catalog.save(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

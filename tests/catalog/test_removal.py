@@ -126,7 +126,7 @@ def test_reset_starts_over_in_memory_and_leaves_the_file(tmp_path):
     catalog = Catalog(path)
     catalog.add([entry("harp.txt", "strings")], {})
     before = catalog.generation
-    catalog.reset()
+    catalog.become(Catalog())
     assert (catalog.path, catalog.counts()) == (None, {})
     assert catalog.generation != before
     catalog.add([entry("ferry.txt", "noon")], {})

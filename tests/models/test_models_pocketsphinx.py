@@ -98,3 +98,23 @@ def test_where_it_is_absent_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(NotInstalled, match=r'pip install "mmrag-nb\[offline\]"'):
         PocketsphinxTranscriber()
+
+
+def test_after_an_interruption_it_hears_again(transcriber, monkeypatch):
+    """Ctrl-C is raised as the decoder comes back from the middle of an utterance."""
+    hum = 0.1 * np.sin(np.arange(16_000) / 30).astype(np.float32)
+    decoder = transcriber._decoder
+
+    class Interrupted:
+        def __getattr__(self, name):
+            return getattr(decoder, name)
+
+        def process_raw(self, pcm, **options):
+            decoder.process_raw(pcm, **options)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transcriber, "_decoder", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            transcriber.transcribe([hum])
+    transcriber.transcribe([hum])

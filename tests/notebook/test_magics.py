@@ -1,5 +1,7 @@
 """The magics in a real IPython shell."""
 
+import builtins
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
@@ -13,6 +15,7 @@ HARP = "A concert harp has forty-seven strings and seven pedals."
 def shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.delattr(builtins, "_", raising=False)  # doctest leaves one, and a shell then keeps off its own
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     shell.run_line_magic("load_ext", "mmrag_nb")
@@ -83,7 +86,8 @@ def test_a_cell_asks_over_several_lines(shell):
     [
         ("%mmrag_ask what? --rwa", "did you mean --raw?"),
         ("%mmrag_ask what? -k", "-k needs a value"),
-        ("%mmrag_ask what? -k many", "invalid int value"),
+        ("%mmrag_ask what? -k many", "-k takes a whole number, as in -k 5, not 'many'"),
+        ("%mmrag_ask what? -k --raw", "-k needs a value, as in: -k K"),
         ("%mmrag_ask what? --out 3x", "no Python name"),
         ("%mmrag_ask", "nothing was asked"),
         ("%mmrag_ask what?", "nothing is indexed yet"),
@@ -284,3 +288,36 @@ def test_asking_with_a_picture(shell, capsys):
     shell.user_ns["apple"] = Image.open(demo_folder() / "emoji" / "drawing_02.png")
     assert run(shell, "%mmrag_ask what is this? --image {{apple}}").result.hits[0].item.name == "drawing_02.png"
     assert "--image {{apple}}" in fails(shell, capsys, "%mmrag_ask {{apple}}")
+
+
+def test_an_expression_sees_the_names_of_the_function_it_stands_in(shell):
+    run(shell, '%mmrag_index {{"A harp."}}')
+    cell = """
+def ask(words):
+    get_ipython().run_line_magic("mmrag_ask", "{{' '.join(word for word in words if word in words)}} --out found")
+ask(["a", "harp"])
+"""
+    assert run(shell, cell).success
+    assert shell.user_ns["found"].question == "a harp"
+
+
+def test_what_came_in_before_a_mistake_is_shown(shell, capsys, monkeypatch):
+    from mmrag_nb import indexing
+    from mmrag_nb.catalog.catalog import Catalog
+    from mmrag_nb.errors import IndexFileError
+
+    monkeypatch.setattr(indexing, "BATCH", 1)
+    add, calls = Catalog.add, []
+
+    def full(self, *rest):
+        calls.append(1)
+        if len(calls) > 1:
+            raise IndexFileError("the disk is full")
+        add(self, *rest)
+
+    monkeypatch.setattr(Catalog, "add", full)
+    capsys.readouterr()
+    assert not run(shell, '%mmrag_index {{["A harp.", "A ferry."]}}').success
+    printed = capsys.readouterr()
+    assert "indexed 1 item (1 text)" in printed.out
+    assert "the disk is full" in printed.err + printed.out

@@ -65,3 +65,69 @@ def test_an_index_that_was_not_saved_is_not_thrown_away_unasked(shell):
     assert "1 item and is not saved" in told(shell, "%mmrag_open lesson.mmrag --out status")
     assert "status" not in shell.user_ns
     assert shell.run_cell("%mmrag_open lesson.mmrag --discard").result.items == {"text": 1}
+
+
+def test_what_is_in_a_file_already_need_not_be_named_again(shell, tmp_path):
+    shell.run_cell("%mmrag_save lesson.mmrag")
+    assert f"all of it is in {tmp_path / 'lesson.mmrag'} already" in told(shell, "%mmrag_save")
+
+
+def test_a_number_means_a_hit_of_the_index_that_is_open(shell):
+    shell.run_cell("%mmrag_save harps.mmrag")
+    shell.run_cell("%mmrag_search harp")
+    shell.run_cell("%mmrag_reset")
+    shell._mmrag_session.rag.index({"text": "The ferry leaves at noon."})
+    assert "there is no hit 1 yet" in told(shell, "%mmrag_similar 1")
+    shell.run_cell("%mmrag_open harps.mmrag --discard")
+    assert "there is no hit 1 yet" in told(shell, "%mmrag_similar 1")
+
+
+def test_an_index_by_models_of_another_time_is_refused_and_the_one_at_hand_stays(shell):
+    from mmrag_nb import MultimodalRAG
+
+    with MultimodalRAG(preset="offline", path="later.mmrag") as later:
+        later._catalog.add([], {}, {"clip": "none", "preset": "of the future"})
+    assert "was made with what is not here" in told(shell, "%mmrag_open later.mmrag --discard")
+    assert shell._mmrag_session.settings.clip == ""
+    assert shell.run_cell("%mmrag_search harp").result[0].chunk.text.startswith("A concert harp")
+
+
+def test_models_that_load_for_a_question_are_told_of(shell, monkeypatch):
+    from mmrag_nb import MultimodalRAG
+    from mmrag_nb.notebook.magics import base
+
+    told = []
+
+    class Heard:
+        def __init__(self, shell):
+            pass
+
+        def __enter__(self):
+            return lambda stage, done, total: told.append(stage)
+
+        def __exit__(self, *_):
+            pass
+
+    shell.run_cell("%mmrag_save lesson.mmrag")
+    shell._mmrag_session._rag = MultimodalRAG.open("lesson.mmrag")
+    monkeypatch.setattr(base, "ProgressLine", Heard)
+    shell.run_cell("%mmrag_search harp")
+    shell.run_cell("%mmrag_ask harp")
+    assert told == ["loading words"]
+
+
+def test_another_index_needs_no_models_to_be_loaded_again_and_a_panel_follows(shell, monkeypatch):
+    from mmrag_nb import MultimodalRAG, registry
+
+    with MultimodalRAG(preset="offline", path="ferries.mmrag") as other:
+        other.index({"text": "The ferry leaves at noon."})
+    shell.run_cell("%mmrag_search harp")
+    held = shell._mmrag_session.rag
+    made = []
+    create = registry.create
+    monkeypatch.setattr(registry, "create", lambda kind, *rest: made.append(kind) or create(kind, *rest))
+    shell.run_cell("%mmrag_open ferries.mmrag --discard")
+    assert shell.run_cell("%mmrag_search ferry").result[0].chunk.text == "The ferry leaves at noon."
+    assert "encoder" not in made
+    assert held.search("ferry", k=1)[0].item.metadata == {}
+    assert held.path.name == "ferries.mmrag"

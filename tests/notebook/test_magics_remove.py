@@ -227,12 +227,15 @@ def test_long_lists_are_cut_and_counted():
 
 def test_the_python_api_says_the_same():
     rag = MultimodalRAG(preset="offline")
-    with pytest.raises(UnknownName):
+    with pytest.raises(EmptyIndex):
         rag.remove("harp.txt")
-    rag.index({"text": HARP})
-    (item,) = rag.items()
+    rag.index([{"text": HARP}, {"text": "The ferry leaves at noon."}])
+    item, other = rag.items()
     rag.remove(item)
     with pytest.raises(UnknownName):
+        rag.remove(item)
+    rag.remove(other)
+    with pytest.raises(EmptyIndex):
         rag.remove(item)
     with pytest.raises(EmptyIndex):
         rag.search("harp")

@@ -109,7 +109,7 @@ def test_a_number_means_the_last_result_shown_or_bound(shell):
         ("%mmrag_similar", "similar to what?"),
         ("%mmrag_similar 77", "no hit 77"),
         ("%mmrag_similar tuning_harp.md", "did you mean 'tuning_a_harp.md'"),
-        ("%mmrag_similar {{report}}", "nothing is like a IndexReport"),
+        ("%mmrag_similar {{report}}", "nothing is like an object of type IndexReport"),
         ("%mmrag_compare", "nothing was asked"),
         ("%mmrag_compare a harp --with rwa=true", "did you mean 'raw'"),
         ("%mmrag_compare a harp --wtih raw=true", "did you mean --with"),
@@ -152,3 +152,10 @@ def test_ask_and_search_take_the_same_flags(shell):
     from mmrag_nb.notebook.arguments import flags
 
     assert set(flags(shell.find_line_magic("mmrag_ask"))) == set(flags(shell.find_line_magic("mmrag_search")))
+
+
+def test_a_strategy_is_chosen_for_one_question(shell, capsys):
+    for magic in ("search a red apple", "ask a red apple", "similar drawing_02.png"):
+        assert run(shell, f"%mmrag_{magic} --strategy shared") is not None
+        told = fails(shell, capsys, f"%mmrag_{magic} --strategy shraed")
+        assert "unknown strategy 'shraed': did you mean 'shared'?" in told

@@ -202,13 +202,26 @@ def test_uncited_evidence_is_kept_apart():
 def test_the_table_has_the_hits_numbers():
     page = soup(answer())
     assert cells(page.table) == [
-        ["1", "audio as text", "audio.mp3 11.9-16.0 s", "0.789", "1", "+4.2 σ", "2.31", "5.31"],
-        ["2", "image", "Lorenz.png", "0.200", "3", "+0.3 σ", "0.00", "0.31"],
-        ["3", "text", "Wiki.txt passage 2", "0.473", "2", "-0.5 σ", "0.42", "-0.12"],
+        ["1", "audio as text", "audio.mp3 11.9-16.0 s", "0.789", "1", "+4.2 σ", "+1.1 σ (2.31)", "5.31"],
+        ["2", "image", "Lorenz.png", "0.200", "3", "+0.3 σ", "—", "0.31"],
+        ["3", "text", "Wiki.txt passage 2", "0.473", "2", "-0.5 σ", "+0.4 σ (0.42)", "-0.12"],
     ]
     assert page.table.caption.get_text()
     assert {th["scope"] for th in page.table.thead("th")} == {"col"}
     assert [th["scope"] for th in page.table.tbody("th")] == ["row"] * 3
+
+
+def test_the_parts_of_a_score_add_up():
+    for rank, modality, name, cosine, raw_rank, calibrated, words, score in cells(soup(answer()).table):
+        parts = [float(part.split()[0]) for part in (calibrated, words) if part != "—"]
+        assert sum(parts) == pytest.approx(float(score), abs=0.11), (rank, modality, name, cosine, raw_rank)
+
+
+def test_a_raw_score_is_said_to_be_the_raw_cosine():
+    page = soup(answer((sound(score=0.7889), picture(score=0.1996)), cited=()))
+    assert "the score is the raw cosine" in page.table.caption.get_text()
+    assert [row[-1] for row in cells(page.table)] == ["0.789", "0.200"]
+    assert "calibrated plus" in soup(answer()).table.caption.get_text()
 
 
 def test_what_only_its_words_found_has_no_cosine():

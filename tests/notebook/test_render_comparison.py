@@ -9,6 +9,7 @@ from hostile import HOSTILE
 from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.notebook.render import bump_chart
 from mmrag_nb.notebook.render.media import ROOM
+from mmrag_nb.notebook.render.style import section
 from mmrag_nb.results import Hit
 from mmrag_nb.types import Chunk, Item, Preview
 
@@ -154,3 +155,15 @@ def test_pictures_stay_within_the_cap():
     page = BeautifulSoup(html, "html.parser")
     assert 1 <= len(page("img")) < 11
     assert not page("audio")
+
+
+@pytest.mark.browser
+def test_what_stands_beside_a_tall_picture_stands_at_its_top_whatever_cards_follow(browser, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{comparison()._repr_html_()}{section('another', '')}")
+    with browser.tab(page.as_uri()):
+        aligned = browser.driver.execute_script(
+            "return [...document.querySelectorAll('.mm-versus tbody td, .mm-versus tbody th')]"
+            ".map(cell => getComputedStyle(cell).verticalAlign)"
+        )
+    assert set(aligned) == {"top"}

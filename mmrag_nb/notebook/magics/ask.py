@@ -47,8 +47,9 @@ class AskMagics(RetrievalMagics):
         if options is None:
             return None
         asked = self._asked(options, cell, local_ns, "mmrag_ask")
+        rag = self._ready(pictures=options.image is not None, voice=options.audio is not None)
         try:
-            answer = self._session.rag.ask(**asked)
+            answer = rag.ask(**asked)
         except GenerationError as error:
             if error.answer is not None:  # the evidence was found all the same
                 display(*filter(None, [self._session.give(error.answer, options.out)]))

@@ -8,9 +8,11 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 
 from mmrag_nb.notebook.arguments import page
+from mmrag_nb.notebook.progress import ProgressLine
 
 if TYPE_CHECKING:
     from mmrag_nb.notebook.session import Session
+    from mmrag_nb.rag import MultimodalRAG
 
 
 class SessionMagics(Magics):
@@ -25,6 +27,13 @@ class SessionMagics(Magics):
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
         self._session = session
+
+    def _ready(self, **needed: bool) -> MultimodalRAG:
+        """The index, its models loaded: on first use that takes long enough to be told of."""
+        rag = self._session.rag
+        with ProgressLine(self.shell) as progress:
+            rag.load_models(progress=progress, **needed)
+        return rag
 
     def _question(self, text: str, local_ns: dict[str, Any] | None, magic: str = "mmrag_ask") -> str:
         """The question that ``text`` is, or that its ``{{expression}}`` holds."""

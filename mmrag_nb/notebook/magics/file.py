@@ -38,8 +38,13 @@ class FileMagics(SessionMagics):
         options = parse(self.mmrag_save, line)
         if options is None:
             return None
-        self._session.rag.save(_path(options.path, "save"))
-        return self._session.give(self._session.rag.status(), options.out)
+        rag = self._session.rag
+        if not options.path and rag.path is not None:
+            raise UsageError(
+                f"all of it is in {rag.path} already: name another file to copy it, %mmrag_save copy.mmrag"
+            )
+        rag.save(_path(options.path, "save"))
+        return self._session.give(rag.status(), options.out)
 
     @no_var_expand
     @magic_arguments()
@@ -59,19 +64,9 @@ class FileMagics(SessionMagics):
         options = parse(self.mmrag_open, line)
         if options is None:
             return None
-        path = _path(options.path, "open")
-        status = self._session.rag.status()
-        if self._session.rag.path is None and status.items and not options.discard:
-            n = sum(status.items.values())
-            raise UsageError(
-                f"the index in memory has {n} item{'s' * (n != 1)} and is not saved: "
-                f"%mmrag_save FILE first, or %mmrag_open {path} --discard"
-            )
-        from mmrag_nb.rag import MultimodalRAG
-
-        rag = MultimodalRAG.open(path, settings=self._session.settings)
-        rag.use_models_of_index()
-        self._session.rag = rag
+        rag = self._session.rag
+        rag.switch(_path(options.path, "open"), discard=options.discard)
+        self._session.forget()
         return self._session.give(rag.status(), options.out)
 
 

@@ -10,6 +10,7 @@ from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope,
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
+from mmrag_nb.errors import MMRagError
 from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.progress import ProgressLine
 from mmrag_nb.notebook.session import one_line
@@ -69,7 +70,8 @@ class IndexMagics(SessionMagics):
         try:
             with ProgressLine(self.shell) as progress:
                 report = rag.index(sources, progress=progress)
-        except KeyboardInterrupt:
-            display(rag.report)  # what was committed before stays
+        except (KeyboardInterrupt, MMRagError) as error:
+            if rag.report is not None and (rag.report.items or isinstance(error, KeyboardInterrupt)):
+                display(rag.report)  # what was committed before stays
             raise
         return self._session.give(report, options.out)

@@ -43,4 +43,4 @@ class MapMagics(SessionMagics):
         if options is None:
             return None
         question = self._question(options.question, local_ns, "mmrag_map") if options.question else ""
-        return self._session.give(self._session.rag.map(question, options.method, options.space), options.out)
+        return self._session.give(self._ready().map(question, options.method, options.space), options.out)

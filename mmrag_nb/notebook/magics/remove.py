@@ -76,4 +76,6 @@ class RemoveMagics(SessionMagics):
             return None
         if options.words:
             raise UsageError(f"%mmrag_reset takes no {options.words!r}: it starts over; items go with %mmrag_remove")
-        return self._session.give(self._session.rag.reset(discard=options.discard), options.out)
+        removal = self._session.rag.reset(discard=options.discard)
+        self._session.forget()
+        return self._session.give(removal, options.out)

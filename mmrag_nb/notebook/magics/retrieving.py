@@ -26,6 +26,7 @@ def finding(result: str) -> Callable[[Any], Any]:
     return _all(
         argument("-k", type=int, metavar="K", help="How many hits to retrieve."),
         argument("--raw", action="store_true", default=None, help="Rank by raw cosines, as naive systems do."),
+        argument("--strategy", metavar="STRATEGY", help="How it becomes ranked hits, this time: shared."),
         argument("--only", type=_modalities, metavar="MODALITIES", help="Find only these: image,audio."),
         out(result),
     )
@@ -69,4 +70,4 @@ class RetrievalMagics(SessionMagics):
     @staticmethod
     def _found(options: argparse.Namespace) -> dict[str, Any]:
         """What the flags of :func:`finding` say."""
-        return {"k": options.k, "raw": options.raw, "modalities": options.only}
+        return {"k": options.k, "raw": options.raw, "strategy": options.strategy, "modalities": options.only}

@@ -40,8 +40,9 @@ class SearchMagics(RetrievalMagics):
         options = parse(self.mmrag_search, line)
         if options is None:
             return None
-        hits = self._session.rag.search(**self._asked(options, cell, local_ns, "mmrag_search"))
-        return self._session.give(hits, options.out)
+        asked = self._asked(options, cell, local_ns, "mmrag_search")
+        rag = self._ready(pictures=options.image is not None, voice=options.audio is not None)
+        return self._session.give(rag.search(**asked), options.out)
 
     @no_var_expand
     @needs_local_scope
@@ -67,4 +68,4 @@ class SearchMagics(RetrievalMagics):
         to = self._value(unquoted(options.item), local_ns)
         if options.item.isdecimal():
             to = self._session.hit(int(options.item))
-        return self._session.give(self._session.rag.similar(to, **self._found(options)), options.out)
+        return self._session.give(self._ready().similar(to, **self._found(options)), options.out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Enum, Instance, Int, List, Unicode
@@ -22,7 +21,7 @@ from .controls import button, check, choice, field
 from .live import Act, LivePanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mmrag_nb.rag import MultimodalRAG
 
@@ -42,7 +41,7 @@ LOOK = """
 .mmrag button.mm-pick {min-width:24px;min-height:24px;margin-inline-end:4px;padding:0 5px;border-radius:12px;
   color:var(--mm-m);font-weight:600;font-size:13px}
 .mmrag .mm-head[data-mm-act], .mmrag tr[data-mm-act] {cursor:pointer}
-.mmrag .mm-item.mm-chosen {outline:2px solid var(--mm-m);outline-offset:1px}
+.mmrag .mm-item.mm-chosen {outline:2px solid var(--mm-m);outline-offset:-1px}
 .mmrag .mm-table tbody tr.mm-chosen:nth-child(n) {background:var(--mm-wash)}
 """
 
@@ -115,8 +114,7 @@ class AskPanel(LivePanel):
         with self.working("searching…"):
             self.question = asked
             try:
-                with self._strategy():
-                    answer = self._rag.ask(asked, self.k, raw=self.raw, **self._filter())
+                answer = self._rag.ask(asked, self.k, raw=self.raw, strategy=self.strategy, **self._filter())
             except GenerationError as error:
                 if error.answer is not None:
                     self._keep(error.answer)
@@ -132,19 +130,6 @@ class AskPanel(LivePanel):
     def _filter(self) -> dict[str, Any]:
         """What is said of modalities: nothing where all are wanted."""
         return {} if set(self.modalities) == set(_KINDS) else {"modalities": tuple(self.modalities)}
-
-    @contextmanager
-    def _strategy(self) -> Iterator[None]:
-        """Ask by the panel's strategy, once: the user's setting stays."""
-        settings = self._rag.settings
-        before = settings.strategy
-        if before != self.strategy:
-            settings.strategy = self.strategy
-        try:
-            yield
-        finally:
-            if before != self.strategy:
-                settings.strategy = before
 
     # -- what the reader does --------------------------------------------------------------------------------------
 

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 CONTROLS = """
 .mmrag .mmrag {padding:0;max-width:none;background:none}
-.mmrag.mm-live {max-width:1040px}
+.mmrag.mm-live {max-width:1040px;outline:none}
+.mmrag.mm-live:is(.widget-box > * + * > *) {margin-top:20px}
 .mmrag form, .mmrag fieldset {margin:0;padding:0;border:0;min-width:0}
 .mmrag .mm-fields {display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px 14px;margin:0 0 10px}
 .mmrag .mm-field {display:inline-flex;flex-direction:column;gap:2px;color:var(--mm-soft);font-size:12px}
 .mmrag .mm-field.mm-wide {flex:1 1 20em}
 .mmrag .mm-check {display:inline-flex;align-items:center;gap:5px;min-height:24px;color:var(--mm-ink);font-size:13px}
+.mmrag .mm-fields .mm-check {min-height:32px}
 .mmrag .mm-checks {display:flex;flex-wrap:wrap;gap:2px 12px}
 .mmrag legend {padding:0;color:var(--mm-soft);font-size:12px}
 section.mmrag :where(button, select, input:not([type=checkbox], [type=radio], [type=range], [type=file])) {
@@ -35,7 +37,8 @@ section.mmrag :where(button[aria-pressed=true], .mm-main) {
   border-color:var(--mm-image);color:var(--mm-image);font-weight:600}
 .mmrag [data-mm-drop] {padding:14px;border:1px dashed var(--mm-faint);border-radius:8px}
 .mmrag [data-mm-drop].mm-over {border-color:var(--mm-image);background:var(--mm-wash)}
-.mmrag .mm-status {min-height:1.5em;margin:6px 0 0;color:var(--mm-soft);font-size:13px}
+.mmrag .mm-status {margin:0 0 10px;color:var(--mm-soft);font-size:13px}
+.mmrag .mm-status:empty {margin:0}
 .mmrag .mm-status.mm-failed {color:var(--mm-warn)}
 .mmrag[aria-busy=true] .mm-status::before {content:"";display:inline-block;width:8px;height:8px;margin-inline-end:6px;
   border-radius:50%;background:var(--mm-image);animation:mm-pulse 1s infinite alternate}

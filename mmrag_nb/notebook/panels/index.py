@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import filecmp
 import time
-from itertools import count as numbers
+from contextlib import contextmanager
 from pathlib import Path
-from shutil import copyfile
-from typing import TYPE_CHECKING, Any
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Instance, Int, Unicode
 
-from mmrag_nb.errors import MMRagError, SourceError
+from mmrag_nb.errors import MMRagError
 from mmrag_nb.notebook.progress import Meter, line
 from mmrag_nb.notebook.render import plain, report
 from mmrag_nb.notebook.render.escape import escape, name, one_line
@@ -20,14 +19,13 @@ from mmrag_nb.results import IndexReport
 from mmrag_nb.types import MODALITIES, Item
 
 from .controls import button, field
+from .dropped import keep
 from .live import Act, LivePanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from mmrag_nb.rag import MultimodalRAG
-
-    from .uploads import Dropped
 
 PAGE = 25
 """Items of the list on one page."""
@@ -35,6 +33,7 @@ _INTERVAL = 0.1
 """Seconds between two words on how far it is."""
 _SKIPPED = 100
 """Skipped sources that are listed at most."""
+_STOPPED = "What is counted here is in the index; index the same again to add the rest."
 
 LOOK = """
 .mmrag .mm-drop {margin:0 0 10px;text-align:center;color:var(--mm-soft)}
@@ -43,6 +42,14 @@ LOOK = """
 .mmrag .mm-turn {display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:0 0 10px;color:var(--mm-soft);
   font-size:13px}
 .mmrag .mm-table tbody tr.mm-chosen:nth-child(n) {background:var(--mm-wash)}
+.mmrag .mm-skipped td {min-width:10em}
+.mmrag .mm-listed {max-height:22em;overflow:auto}
+.mmrag .mm-listed thead th {position:sticky;top:0;background:var(--jp-layout-color0,var(--mm-bg))}
+.mmrag .mm-listed :is(th, td) {padding-top:2px;padding-bottom:2px;vertical-align:middle}
+.mmrag .mm-listed button {min-height:26px;padding:1px 8px;font-size:13px}
+.mmrag .mm-listed td button {white-space:nowrap}
+.mmrag .mm-listed button.mm-plain {margin-inline-start:-1px;padding:0}
+@media print {.mmrag .mm-listed {max-height:none}}
 """
 
 
@@ -57,6 +64,8 @@ class IndexPanel(LivePanel):
         Where dropped files are kept, made on the first drop: an index names its sources, so they need a place.
     """
 
+    aside: ClassVar[frozenset[str]] = frozenset({"files", "add"})
+
     report = Instance(IndexReport, allow_none=True, help="What the last run did.")
     selected = Instance(Item, allow_none=True, help="The item that the reader chose.")
     page = Int(0, min=0, help="Of the list of items, from 0.")
@@ -67,6 +76,8 @@ class IndexPanel(LivePanel):
         self._folder = Path(folder)
         self._meters: dict[str, Meter] = {}
         self._told = 0.0
+        self._running = Lock()
+        self._stopping = Event()
         super().__init__("index panel", LOOK)
         self.observe(self._selection, "selected")
         self.observe(lambda _: self.refresh(), ["page", "filter"])
@@ -74,9 +85,9 @@ class IndexPanel(LivePanel):
 
     @property
     def items(self) -> list[Item]:
-        """The items that are listed, over all pages."""
+        """The items that are listed, over all pages, the newest first."""
         wanted = self.filter.casefold().split()
-        return [item for item in self._rag.items() if all(word in item.uri.casefold() for word in wanted)]
+        return [item for item in reversed(self._rag.items()) if all(word in item.uri.casefold() for word in wanted)]
 
     def add(self, sources: Any) -> IndexReport:
         """Index ``sources``, as :meth:`mmrag_nb.MultimodalRAG.index` takes them, and show how far it is.
@@ -84,19 +95,37 @@ class IndexPanel(LivePanel):
         Raises
         ------
         MMRagError
-            As there.
+            As there; or the panel is indexing already.
+        KeyboardInterrupt
+            The reader stopped it; what is in ``report`` stays.
         """
-        self._meters = {}
-        with self.working("indexing"):
+        with self.working("indexing"), self._alone():
             try:
-                self.report = self._rag.index(sources, progress=self._progress)
-            except BaseException:
-                self.report = self._rag.report  # what was committed before stays
-                self.refresh()
-                raise
-            self.tell(report.totals(self.report))
+                done = self._rag.index(sources, progress=self._progress)
+            finally:
+                self.report = self._rag.report  # what was committed before it failed stays
+            self.tell(report.totals(done))
+        return done
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Index in one thread at a time; while it goes on, it can be stopped."""
+        if not self._running.acquire(blocking=False):
+            raise MMRagError("other sources are being indexed: wait until that is done, or stop it")
+        self._meters = {}
+        self._stopping.clear()
+        try:
             self.refresh()
-        return self.report
+            yield
+        finally:
+            self._running.release()
+            self.refresh()
+
+    def stop(self) -> None:
+        """End the indexing that goes on, at its next step; what was committed before stays."""
+        if self._running.locked():
+            self._stopping.set()
+            self.tell("stopping after the step in hand")
 
     def remove(self, which: Item | str) -> None:
         """Take one item out of the index; the file it came from stays.
@@ -113,34 +142,13 @@ class IndexPanel(LivePanel):
         self.tell(f"removed {item.name} from the index; the file stays where it is")
         self.refresh()
 
-    def keep(self, files: Sequence[Dropped]) -> list[Path]:
-        """Copy dropped files to the panel's folder; one of another content gets another name.
-
-        Raises
-        ------
-        SourceError
-            The folder cannot be written.
-        """
-        kept = []
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for file in files:
-                places = (self._folder / _numbered(Path(file.path.name), n) for n in numbers(1))
-                place = next(one for one in places if not one.exists() or _equal(one, file.path))
-                if not place.exists():
-                    copyfile(file.path, place)
-                kept.append(place)
-        except OSError as error:
-            raise SourceError(f"cannot keep files in {self._folder}: {error.strerror or error}") from error
-        return kept
-
     # -- how it looks ----------------------------------------------------------------------------------------------
 
     def draw(self, *, live: bool) -> dict[str, str]:
         """Return the drop zone, the last report, the list of items."""
         return {
             "add": self._add() if live else "",
-            "report": self._report(),
+            "report": self._report(live=live),
             "items": self._items(live=live),
         }
 
@@ -153,20 +161,26 @@ class IndexPanel(LivePanel):
         return plain.joined(report.text(self.report) if self.report else "", self._contents(), rows, more)
 
     def _add(self) -> str:
+        stop = button("stop", "Stop", label="Stop indexing") if self._running.locked() else ""
         box = '<input name="sources" placeholder="photos/*.jpg" autocomplete="off" spellcheck="false">'
         return (
             '<div class="mm-drop" data-mm-drop="files"><p>Drop pictures, sound or texts here</p>'
             '<label>or choose files <input type="file" multiple></label>'
             f"<p><small>kept in {escape(self._folder)}</small></p></div>"
             '<form data-mm-act="add" class="mm-fields">'
-            f'{field("or name a path, glob, folder or URL", box, "mm-wide")}<button type="submit">Index</button></form>'
+            + field("or name a path, glob, folder or URL", box, "mm-wide")
+            + f'<button type="submit">Index</button>{stop}</form>'
         )
 
-    def _report(self) -> str:
+    def _report(self, *, live: bool) -> str:
         done = self.report
         if done is None:
             return ""
-        parts = [f'<p class="mm-totals">{escape(report.totals(done))}</p>']
+        totals = report.totals(done)
+        told = live and self.status == one_line(totals)  # right above
+        parts = [] if told else [f'<p class="mm-totals">{escape(totals)}</p>']
+        if done.interrupted:
+            parts.insert(0, f'<p class="mm-error" role="note"><b>Stopped.</b> {_STOPPED}</p>')
         if done.skipped:
             rows = "".join(
                 f'<tr><th scope="row">{name(one.source)}</th><td dir="auto">{escape(one.reason)}</td></tr>'
@@ -174,7 +188,7 @@ class IndexPanel(LivePanel):
             )
             more = len(done.skipped) - _SKIPPED
             parts.append(
-                '<div class="mm-scroll"><table class="mm-table"><caption>skipped, and why'
+                '<div class="mm-scroll"><table class="mm-table mm-skipped"><caption>skipped, and why'
                 f"{f'; {more:,} more are in the report' if more > 0 else ''}</caption>"
                 f'<thead><tr><th scope="col">source</th><th scope="col">reason</th></tr></thead><tbody>{rows}</tbody>'
                 "</table></div>"
@@ -198,9 +212,10 @@ class IndexPanel(LivePanel):
         rows = "".join(self._row(item, live=live) for item in shown)
         ends = '<th scope="col">take out</th>' if live else ""
         table = (
-            '<div class="mm-scroll"><table class="mm-table"><caption>what is in the index</caption><thead><tr>'
+            '<div class="mm-scroll mm-listed" role="region" aria-label="what is in the index" tabindex="0">'
+            '<table class="mm-table"><thead><tr>'
             f'<th scope="col">item</th><th scope="col">modality</th>{ends}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
+            f"<tbody{' data-mm-roving=grid' if live else ''}>{rows}</tbody></table></div>"
             if shown
             else '<p class="mm-none">nothing of that name</p>'
         )
@@ -247,6 +262,7 @@ class IndexPanel(LivePanel):
         return {
             "files": self._on_files,
             "add": self._on_add,
+            "stop": lambda _: self.stop(),
             "remove": lambda act: self.remove(self._of(act.target)),
             "select": lambda act: self.set_trait("selected", self._of(act.target)),
             "page": lambda act: self.set_trait("page", int(act.target[:9]) if act.target.isdecimal() else 0),
@@ -254,13 +270,19 @@ class IndexPanel(LivePanel):
         }
 
     def _on_files(self, act: Act) -> None:
-        self.add(self.keep(act.files))
+        self._index(keep(act.files, self._folder))
 
     def _on_add(self, act: Act) -> None:
         sources = str(act.values.get("sources", "")).strip()
         if not sources:
             raise MMRagError("name a path, glob, folder or URL, such as photos/*.jpg")
-        self.add(sources)
+        self._index(sources)
+
+    def _index(self, sources: Any) -> None:
+        try:
+            self.add(sources)
+        except KeyboardInterrupt:
+            self.tell("stopped")
 
     def _on_find(self, act: Act) -> None:
         with self.hold_trait_notifications():
@@ -274,6 +296,8 @@ class IndexPanel(LivePanel):
         return found
 
     def _progress(self, stage: str, done: int, total: int | None) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
         now = time.monotonic()
         meter = self._meters.setdefault(stage, Meter())
         meter.see(now, done)
@@ -283,11 +307,4 @@ class IndexPanel(LivePanel):
 
     def _selection(self, change: dict[str, Any]) -> None:
         self.chosen = {"select": change["new"].id if change["new"] else ""}
-
-
-def _numbered(path: Path, n: int) -> str:
-    return path.name if n == 1 else f"{path.stem}-{n}{path.suffix}"
-
-
-def _equal(one: Path, other: Path) -> bool:
-    return filecmp.cmp(one, other, shallow=False)
+        self.refresh()

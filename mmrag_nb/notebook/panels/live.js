@@ -31,7 +31,8 @@ function morph(from, to) {
 }
 
 function attributes(now, next) {
-  const ours = (name) => name === "open" && now.nodeName === "DETAILS"; // opened by the reader, not by Python
+  // opened by the reader, or made a list's one tab stop here: not Python's
+  const ours = (name) => (name === "open" && now.nodeName === "DETAILS") || (name === "tabindex" && now.nodeName === "BUTTON");
   const { defaultChecked, defaultSelected } = now;
   for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !ours(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) {
@@ -55,13 +56,24 @@ function values(controls) {
   return found;
 }
 
+/** Give a control back the value that Python rendered. */
+function restore(one) {
+  if (one.type === "checkbox" || one.type === "radio") one.checked = one.defaultChecked;
+  else if (one.nodeName === "SELECT") for (const option of one.options) option.selected = option.defaultSelected;
+  else one.value = one.defaultValue;
+}
+
 const stops = (list) => [...list.querySelectorAll("button[data-mm-act]:not(:disabled)")];
 
-/** One stop of a list in the tab order: the one in use, else the chosen one, else the first. */
+/** One stop of a list in the tab order: the one in use, else the chosen one, else the one before, else the first. */
 function rove(list, to) {
   const all = stops(list);
   const one =
-    to ?? all.find((s) => s === document.activeElement) ?? all.find((s) => s.getAttribute("aria-pressed") === "true") ?? all[0];
+    to ??
+    all.find((s) => s === document.activeElement) ??
+    all.find((s) => s.getAttribute("aria-pressed") === "true") ??
+    all.find((s) => s.tabIndex === 0) ??
+    all[0];
   for (const stop of all) stop.tabIndex = stop === one ? 0 : -1;
 }
 
@@ -80,6 +92,12 @@ function towards(key, here, list) {
   return all.filter((s) => Math.abs(off(s) - row) < 4).sort((a, b) => near(a) - near(b))[0];
 }
 
+/** What Tab stops at, in order. */
+const reachable = (root) =>
+  [...root.querySelectorAll("a[href], audio, button, input, select, summary, [tabindex]")].filter(
+    (one) => one.tabIndex >= 0 && !one.disabled,
+  );
+
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2);
   const pending = new Map(); // message number to what waits for it
@@ -89,10 +107,12 @@ function render({ model, el }) {
   const make = (name, parent) => parent.appendChild(document.createElement(name));
   const root = make("section", el);
   const style = make("style", root);
-  const body = make("div", root);
-  const status = make("p", root);
+  const first = make("div", root); // the first region: what the reader acts on
+  const status = make("p", root); // and so how it stands is told right below
+  const rest = make("div", root);
   root.className = `mmrag mm-live ${model.get("twin")} mathjax_ignore`;
   root.setAttribute("aria-label", model.get("label"));
+  root.tabIndex = -1;
   status.className = "mm-status";
   status.setAttribute("role", "status");
   status.setAttribute("aria-live", "polite");
@@ -107,15 +127,19 @@ function render({ model, el }) {
     style.textContent = model.get("look");
     const regions = model.get("regions");
     const names = Object.keys(regions);
-    for (const one of [...body.children]) if (!names.includes(one.dataset.mmRegion)) one.remove();
+    const held = root.contains(document.activeElement) ? document.activeElement : null;
+    const list = held?.closest("[data-mm-roving]");
+    const at = held && (list ? stops(list) : reachable(root)).indexOf(held);
+    for (const one of [...first.children, ...rest.children]) if (!names.includes(one.dataset.mmRegion)) one.remove();
     names.forEach((name, i) => {
-      let region = [...body.children].find((one) => one.dataset.mmRegion === name);
+      const [place, before] = i ? [rest, rest.children[i - 1]] : [first, first.firstChild];
+      let region = [...first.children, ...rest.children].find((one) => one.dataset.mmRegion === name);
       if (!region) {
         region = document.createElement("div");
         region.dataset.mmRegion = name;
         drawn.delete(name);
       }
-      if (body.children[i] !== region) body.insertBefore(region, body.children[i] ?? null);
+      if (before !== region) place.insertBefore(region, before ?? null);
       if (drawn.get(name) === regions[name]) return;
       drawn.set(name, regions[name]);
       const template = document.createElement("template");
@@ -123,16 +147,24 @@ function render({ model, el }) {
       morph(region, template.content);
     });
     choose();
+    if (held && (!held.isConnected || held.disabled)) {
+      // it is gone with what it did: go on from what stands in its place, not from the page's begin
+      const within = list?.isConnected && stops(list).length > 0;
+      const now = within ? stops(list) : reachable(root);
+      const next = now[Math.min(Math.max(at, 0), now.length - 1)] ?? root;
+      if (within) rove(list, next);
+      next.focus({ preventScroll: true });
+    }
   }
 
   function choose() {
     for (const [act, target] of Object.entries(model.get("chosen")))
-      for (const one of body.querySelectorAll(`[data-mm-act="${CSS.escape(act)}"][data-mm-target]`)) {
+      for (const one of root.querySelectorAll(`[data-mm-act="${CSS.escape(act)}"][data-mm-target]`)) {
         const is = one.dataset.mmTarget === target;
         if (one.nodeName === "BUTTON") one.setAttribute("aria-pressed", is);
         one.closest("[data-mm-one]")?.classList.toggle("mm-chosen", is);
       }
-    body.querySelectorAll("[data-mm-roving]").forEach((list) => rove(list));
+    root.querySelectorAll("[data-mm-roving]").forEach((list) => rove(list));
   }
 
   function tell() {
@@ -153,10 +185,11 @@ function render({ model, el }) {
 
   // -- sending ---------------------------------------------------------------------------------------------------
 
-  /** Send a message; the promise is kept when Python is through with it: true where that went well. */
+  /** Send a message; the promise is kept when Python is through with it: true where that went well, false where not; at once,
+   *  and nothing, where the same is on its way. */
   function send(message, buffers) {
     const same = JSON.stringify(message);
-    if (!buffers && [...pending.values()].some((one) => one.same === same)) return Promise.resolve(false);
+    if (!buffers && [...pending.values()].some((one) => one.same === same)) return Promise.resolve();
     const n = `${view}-${count++}`;
     const reply = new Promise((done) => pending.set(n, { same, done }));
     model.send({ ...message, n }, undefined, buffers);
@@ -221,7 +254,10 @@ function render({ model, el }) {
     if (drop && event.target.type === "file") {
       upload(drop.dataset.mmDrop, [...event.target.files]);
       event.target.value = ""; // so that the same file can be chosen again
-    } else if (event.target.dataset.mmAct) send(message(event.target, [event.target]));
+    } else if (event.target.dataset.mmAct) {
+      const one = event.target;
+      send(message(one, [one])).then((ok) => ok === false && restore(one)); // what was refused is not shown as done
+    }
   });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing && event.target.matches("input:not([type=checkbox], [type=file])")) {

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock, Thread
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 from traitlets import Bool, Dict, Unicode
@@ -60,6 +63,11 @@ class LivePanel(anywidget.AnyWidget):
         CSS beside the rules that all results share; each selector begins with ``.mmrag``.
     """
 
+    aside: ClassVar[frozenset[str]] = frozenset()
+    """Acts that may take long. A kernel hears one act after the other; each of these has a thread of its own, so that
+    others are heard meanwhile: the one that stops it, above all, as a thread hears nothing of the kernel's interrupt.
+    """
+
     _esm = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
 
     regions = Dict().tag(sync=True)
@@ -78,6 +86,7 @@ class LivePanel(anywidget.AnyWidget):
 
     def __init__(self, label: str, look: str = "", **traits: Any) -> None:
         self._working = 0
+        self._lock = RLock()
         self._followers: list[Callable[[], None]] = []
         self._uploads = Uploads()
         self._own_look = CONTROLS + look
@@ -108,7 +117,8 @@ class LivePanel(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Draw again. The picture follows when the work in hand is done, as it costs more."""
-        self.regions = self.draw(live=True)
+        with self._lock:  # the last to be drawn is the last to be shown
+            self.regions = self.draw(live=True)
         if not self._working:
             self._renew()
 
@@ -119,17 +129,29 @@ class LivePanel(anywidget.AnyWidget):
 
     @contextmanager
     def working(self, status: str = "") -> Iterator[None]:
-        """Show that the panel works, from begin to end of a ``with``; the picture is renewed at the end."""
-        if not self._working:
-            self.tell(status)
-        self._working += 1
-        self.busy = True
+        """Show that the panel works, from begin to end of a ``with``; the picture is renewed at the end.
+
+        What is raised within is told and raised.
+        """
+        with self._lock:
+            if not self._working:
+                self.tell(status)
+            self._working += 1
+            self.busy = True
         try:
             yield
+        except KeyboardInterrupt:
+            self.tell("interrupted", failed=True)
+            raise
+        except Exception as error:
+            self.tell(str(error) or type(error).__name__, failed=True)
+            raise
         finally:
-            self._working -= 1
-            if not self._working:
-                self.busy = False
+            with self._lock:
+                self._working -= 1
+                over = not self._working
+                self.busy = not over
+            if over:
                 self._renew()
 
     def on_renewed(self, follow: Callable[[], None]) -> None:
@@ -156,25 +178,45 @@ class LivePanel(anywidget.AnyWidget):
     # -- hearing ---------------------------------------------------------------------------------------------------
 
     def _received(self, _: object, message: Any, buffers: list[Any]) -> None:
-        if not isinstance(message, dict) or "act" not in message:
-            return
-        ok = False
+        if isinstance(message, dict) and "act" in message:
+            self._through(message, partial(self._hear, message, buffers))
+
+    def _hear(self, message: dict[str, Any], buffers: list[Any]) -> bool:
+        """Do what the message asks for; whether that is through, or goes on aside."""
+        act = self._act(message, buffers)
+        if act is None:
+            return True
+        if act.name not in self.aside:
+            return self._do(act)
+        # in this context, as what is displayed there belongs to the cell that this message names
+        run = partial(copy_context().run, self._through, message, partial(self._do, act))
+        Thread(target=run, name=f"{self.label}: {act.name}", daemon=True).start()
+        return False
+
+    def _do(self, act: Act) -> bool:
+        with self.working():
+            self.acts()[act.name](act)
+        return True
+
+    def _through(self, message: Mapping[str, Any], work: Callable[[], bool]) -> None:
+        """Work, and tell the page when that is through; what goes wrong is told, as nobody sees what a handler raises.
+
+        ``work`` returns whether it is through.
+        """
+        through, ok = True, False
         try:
-            act = self._act(message, buffers)
-            if act is not None:
-                with self.working():
-                    self.acts()[act.name](act)
+            through = work()
             ok = True
         except MMRagError as error:
             self.tell(str(error), failed=True)
         except KeyboardInterrupt:
-            self.tell("interrupted", failed=True)
+            pass  # told already
         except Exception as error:  # noqa: BLE001 - it is logged, and told
-            # Nobody sees what is raised in a message's handler.
             _LOG.exception("%s: %s failed", self.label, message["act"])
             self.tell(f"{type(error).__name__}: {error} ({_BUG})", failed=True)
         finally:
-            self.send({"done": message.get("n"), "ok": ok})
+            if through:
+                self.send({"done": message.get("n"), "ok": ok})
 
     def _act(self, message: dict[str, Any], buffers: list[Any]) -> Act | None:
         """What the message asks for; ``None`` where that is unknown, or not all of it has come."""

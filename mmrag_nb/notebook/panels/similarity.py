@@ -48,19 +48,21 @@ _MEASURES: Mapping[str, Callable[[Hit], str]] = {
 ALL = "all"
 
 LOOK = """
-.mmrag .mm-table thead button {min-height:24px;padding:0 2px;border-color:transparent;background:none;font-size:12px;
-  font-weight:500;color:var(--mm-soft)}
+.mmrag .mm-table thead button {min-height:24px;padding:0;border:0;background:none;font-size:12px;font-weight:500;
+  color:var(--mm-soft)}
+.mmrag .mm-table thead button:hover {text-decoration:underline}
 .mmrag .mm-table thead [aria-sort] button {color:var(--mm-ink);font-weight:600}
 .mmrag .mm-table .mm-asked {min-width:8em;max-width:16em;color:var(--mm-soft)}
 .mmrag .mm-table tbody tr.mm-chosen:nth-child(n) {background:var(--mm-wash)}
 .mmrag tr[data-mm-act], .mmrag td[data-mm-act] {cursor:pointer}
-.mmrag .mm-table button.mm-plain {padding:0 2px;font-size:13px;overflow-wrap:anywhere}
+.mmrag .mm-table button.mm-plain {min-width:24px;padding:0;border:0;font-size:13px;overflow-wrap:anywhere}
 .mmrag .mm-heat {width:auto;min-width:50%}
 .mmrag .mm-heat thead th:nth-child(n+2) {min-width:5.5em;max-width:14em;white-space:normal;text-align:center}
 .mmrag .mm-heat td {min-width:4em;padding:0;text-align:center;font-variant-numeric:tabular-nums;
   background:color-mix(in srgb, var(--mm-m) var(--mm-depth,0%), transparent)}
 .mmrag .mm-heat td > * {display:block;width:100%;padding:5px 8px}
 .mmrag .mm-heat td button {min-height:28px;border-color:transparent;background:none;border-radius:0;font-size:13px}
+.mmrag .mm-heat td button[aria-pressed=true] {border-color:var(--mm-ink);color:inherit}
 .mmrag .mm-heat td.mm-empty {color:var(--mm-soft)}
 .mmrag .mm-pages {display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:0 0 10px;color:var(--mm-soft);
   font-size:13px}
@@ -231,7 +233,7 @@ class SimilarityPanel(LivePanel):
         css = "" if key in {"rank", "modality", "name"} else ' class="mm-n"'
         order = "descending" if self.descending else "ascending"
         sorted_by = f' aria-sort="{order}"' if key == self.sort else ""
-        arrow = {"ascending": " ▴", "descending": " ▾"}[order] if sorted_by else ""
+        arrow = {"ascending": "\u00a0▴", "descending": "\u00a0▾"}[order] if sorted_by else ""
         shown = button("sort", title + arrow, key, label=f"{title}, sort") if live else escape(title + arrow)
         return f'<th scope="col"{css}{sorted_by}>{shown}</th>'
 

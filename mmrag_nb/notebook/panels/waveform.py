@@ -40,8 +40,11 @@ LOOK = """
 .mmrag .mm-transcript li.mm-chosen {border-color:var(--mm-audio);background:var(--mm-wash)}
 .mmrag .mm-transcript :is(button.mm-plain, p) {display:grid;grid-template-columns:8.5em 1fr;width:100%;margin:0;
   padding:3px 4px}
+section.mmrag .mm-transcript button[aria-pressed] {border-color:transparent;color:inherit;background:none;
+  font-weight:400}
 .mmrag .mm-transcript time {color:var(--mm-soft);font-size:12px;
   font-variant-numeric:tabular-nums}
+@container (max-width:520px) {.mmrag .mm-transcript :is(button.mm-plain, p) {grid-template-columns:1fr}}
 @media print {.mmrag ol.mm-transcript {max-height:none}}
 """
 
@@ -116,7 +119,11 @@ class WaveformPanel(LivePanel):
         """Return the recording, the player and the transcript."""
         if self.item is None:
             return {}
-        return {"recording": self._recording(live=live), "player": self._player(), "words": self._transcript(live=live)}
+        return {
+            "recording": self._recording(live=live),
+            "player": self._player(live=live),
+            "words": self._transcript(live=live),
+        }
 
     def text(self) -> str:
         """Return the recording as one line of blocks, and its transcript."""
@@ -155,7 +162,7 @@ class WaveformPanel(LivePanel):
             f'<div class="mm-clock" aria-hidden="true"><span>0:00</span><span>{_clock(seconds)}</span></div>'
         )
 
-    def _player(self) -> str:
+    def _player(self, *, live: bool) -> str:
         if self.item is None or self.selected is None:
             return '<p class="mm-none">no utterance was found in this recording</p>'
         clip = self._rag.previews(self.item, self.selected.ordinal).get("clip")
@@ -163,7 +170,7 @@ class WaveformPanel(LivePanel):
             return '<p class="mm-none">no clip is kept of this utterance</p>'
         label = escape(f"play {one_line(self.item.name)}, {self._time(self.selected)}")
         uri = f"data:{clip.mime};base64,{b64encode(clip.data).decode('ascii')}"
-        return f'<audio controls{" autoplay" if self._play else ""} src="{uri}" aria-label="{label}"></audio>'
+        return f'<audio controls{" autoplay" if live and self._play else ""} src="{uri}" aria-label="{label}"></audio>'
 
     def _transcript(self, *, live: bool) -> str:
         rows = []

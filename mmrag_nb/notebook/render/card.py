@@ -10,7 +10,9 @@ from .prose import prose
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Answer
+    from collections.abc import Mapping
+
+    from mmrag_nb.results import Answer, Hit
 
     from .media import Media
 
@@ -28,7 +30,8 @@ def html(answer: Answer) -> str:
         if answer.error:
             parts.append(f'<p class="mm-error" role="note"><b>{_failed(answer)}</b> {escape(answer.error)}</p>')
         parts += [_evidence(answer, {hit.rank for hit in cited.values()}, prefix, media)]
-        return section("answer with evidence", "\n".join(parts) + hits.below(answer.hits, facts.of_answer(answer)))
+        body = "\n".join(parts) + hits.below(answer.hits, facts.of_answer(answer))
+        return section(hits.labelled("answer with evidence", answer.question), body, _outlined(cited, prefix))
 
     return hits.fitted(answer.hits, {hit.rank for hit in cited.values()}, draw)
 
@@ -44,6 +47,14 @@ def text(answer: Answer) -> str:
         plain.table(answer.hits) or hits.NOTHING,
         plain.gap(answer.hits.gap),
         plain.facts(facts.of_answer(answer)),
+    )
+
+
+def _outlined(cited: Mapping[int, Hit], prefix: str) -> str:
+    """Rules that outline what the citation in use leads to: JupyterLab scrolls there without making it the target."""
+    return "".join(
+        f"\n.mmrag:has([href='#{prefix}{rank}']:focus) #{prefix}{rank} {{outline:2px solid var(--mm-m)}}"
+        for rank in sorted({hit.rank for hit in cited.values()})
     )
 
 

@@ -24,12 +24,13 @@ _LEGEND = (
 )
 _KINDS = {"text": "texts", "image": "pictures", "audio": "recordings", "video": "videos"}
 
+# Every card on a page brings the shared rules again: a rule of our own must outweigh them, not only follow them.
 STYLE = (
     """
-.mmrag .mm-versus td, .mmrag .mm-versus th {vertical-align:top}
+.mmrag .mm-table.mm-versus td, .mmrag .mm-table.mm-versus tbody th {vertical-align:top}
 .mmrag .mm-versus thead th small {display:block;font-weight:400}
 .mmrag .mm-versus td {min-width:8.5em}
-.mmrag .mm-versus tbody th {min-width:13em}
+.mmrag .mm-table.mm-versus tbody th {min-width:13em}
 .mmrag .mm-versus .mm-who {display:flex;gap:8px}
 .mmrag .mm-versus .mm-who img {flex:none;width:40px;height:40px;object-fit:cover;border-radius:4px}
 .mmrag .mm-versus bdi {display:-webkit-box;overflow:hidden;-webkit-box-orient:vertical;-webkit-line-clamp:3}
@@ -220,7 +221,7 @@ def _levels(column: Column) -> str:
 def _facts(comparison: Comparison) -> list[str]:
     first = next((column for column in comparison.columns if not column.error), None)
     chunks = quantities.count(comparison.total, "chunk")
-    return [f"ranked over all {chunks}", *(first.facts[1:] if first is not None else ())]
+    return [f"ranked over {'all ' * (comparison.total > 1)}{chunks}", *(first.facts[1:] if first is not None else ())]
 
 
 def _pictured(number: int, hit: Hit) -> Hit:

@@ -42,13 +42,14 @@ def _item(hit: Hit, prefix: str, media: Media) -> str:
     where = " · ".join(part for part in (one_line(hit.chunk.modality), place(hit)) if part)
     said = metadata(hit)[: media.detail.letters]
     body = {"audio": _sound, "image": _picture, "video": _picture}.get(kind(hit), _passage)(hit, media)
+    pictured = " mm-pictured" if (hit.rank, "thumbnail") in media.uris and kind(hit) in {"image", "video"} else ""
     # a role instead of <h4>: JupyterLab lists the headings of outputs in the notebook's table of contents
     return (
-        f'<li class="mm-item mm-{kind(hit)}" id="{prefix}{hit.rank}">'
+        f'<li class="mm-item mm-{kind(hit)}" id="{prefix}{hit.rank}"><div class="mm-in{pictured}">'
         f'<div class="mm-head" role="heading" aria-level="4"><b>{hit.rank}</b> {name(hit.item.name, hit.item.uri)} '
         f'<small class="mm-place">{escape(where)}</small></div>\n{body}'
         + (f'\n<p class="mm-meta" dir="auto">{escape(said)}</p>' if said else "")
-        + "</li>"
+        + "</div></li>"
     )
 
 
@@ -58,10 +59,12 @@ def _picture(hit: Hit, media: Media) -> str:
     if uri is None:
         return _absent("picture", (hit.rank, "thumbnail") in media.left_out) + caption
     alt = f"picture {one_line(hit.item.name)}"
-    if hit.region is None:
-        return f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>{caption}'
-    alt += f"; what matches lies in the {where(hit.region)}"
-    return framed(f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>', hit.region) + caption
+    if hit.region is not None:
+        alt += f"; what matches lies in the {where(hit.region)}"
+    shown = f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>'
+    if hit.region is not None:
+        shown = framed(shown, hit.region)
+    return f'<div class="mm-stage">{shown}</div>{caption}'
 
 
 def framed(picture: str, region: Box) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .escape import escape, one_line
+from .escape import escape, middle_cut, one_line
 from .quantities import count, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mmrag_nb.results import Answer, Hits
+
+_FACT = 300
+"""Characters of one fact."""
 
 
 def of_hits(hits: Hits) -> list[str]:
@@ -31,7 +34,7 @@ def times(seconds: Mapping[str, float]) -> list[str]:
 
 def html(facts: Iterable[str]) -> str:
     """Return the line, each fact kept together; empty where there are none."""
-    line = " · ".join(f"<span>{escape(one_line(fact))}</span>" for fact in facts if fact)
+    line = " · ".join(f"<span>{escape(middle_cut(one_line(fact), _FACT))}</span>" for fact in facts if fact)
     return f'<p class="mm-facts">{line}</p>' if line else ""
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 STYLE = """
 .mmrag .mm-heat {display:flex;flex-wrap:wrap;gap:12px;margin:0 0 10px}
-.mmrag .mm-heat figure {flex:0 1 320px;min-width:0;margin:0}
+.mmrag .mm-heat figure {flex:0 1 360px;min-width:0;margin:0}
+.mmrag .mm-carries {margin:0 0 8px}
 .mmrag .mm-heat figcaption {color:var(--mm-soft);font-size:12px}
 .mmrag .mm-heat .mm-framed {display:block;float:none;margin:0 0 4px}
 .mmrag .mm-heat img {display:block;width:100%;height:auto;border-radius:4px;background:#fff}
@@ -39,10 +40,12 @@ def html(heat: Heat, name: str, picture: str | None, *, counted: bool) -> str:
         plain = (
             f"<figure>{shown}<figcaption>{'framed: what matches' if heat.region else 'as it is'}</figcaption></figure>"
         )
+    finding = told(heat)
     return (
+        f'<p class="mm-carries">{escape(finding[:1].upper() + finding[1:])}.{besides}</p>'
         f'<div class="mm-heat">{plain}<figure><span class="mm-framed">{maps}</span>'
-        f"<figcaption>{escape(told(heat))}. The darker, the more of the cosine is lost where it is covered; "
-        f"the line is at half of the most.{besides}</figcaption></figure></div>"
+        "<figcaption>the darker, the more of the cosine is lost where it is covered; the line is at half of the most"
+        "</figcaption></figure></div>"
     )
 
 

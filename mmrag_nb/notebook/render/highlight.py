@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _WORD = 40
 """How far, in characters, an excerpt's border may move to fall between words."""
 # A line break after this many characters was put there by an editor that wraps; a poem's or a list's come earlier.
-_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\s\d*#>-])")
+# So was one within a sentence; a passage's first line may lack its begin, and be shorter.
+_WRAPPED = re.compile(r"(?<=[^\n]{60})\n(?=[^\s\d*#>-])|(?<=[^\n]{50})\n(?=[a-z])")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Excerpt:
 def excerpt(text: str, ranges: Sequence[tuple[int, int]], limit: int) -> Excerpt:
     """Return at most about ``limit`` characters of ``text``, those around the first marked range."""
     merged = _merged(ranges, len(text))
-    text = _WRAPPED.sub(" ", text)  # as long as before, so the ranges hold
+    text = flowing(text)
     if len(text) <= limit:
         return Excerpt(text, merged)
     start = max(0, min(merged[0][0] - limit // 4, len(text) - limit)) if merged else 0
@@ -42,6 +43,11 @@ def excerpt(text: str, ranges: Sequence[tuple[int, int]], limit: int) -> Excerpt
         end = space
     inside = tuple((max(a, start) - start, min(b, end) - start) for a, b in merged if a < end and b > start)
     return Excerpt(text[start:end], inside, cut_before=start > 0, cut_after=end < len(text))
+
+
+def flowing(text: str) -> str:
+    """Return ``text`` with blanks for the line breaks of an editor: as long as before, so that ranges hold."""
+    return _WRAPPED.sub(" ", text)
 
 
 def marked_html(part: Excerpt) -> str:

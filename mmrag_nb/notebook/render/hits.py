@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmrag_nb.results import Hit
 
 from . import evidence, facts, plain, table
-from .escape import escape
+from .escape import escape, one_line
 from .media import DETAILS, ROOM, Media, embed
 from .style import section
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mmrag_nb.results import Hits
 
+_NAMED = 60
+"""Characters of a question that a section's name holds."""
 NOTHING = "Nothing was found."
 
 
@@ -33,7 +35,7 @@ def html(result: Hits | Hit) -> str:
         hits,
         (),
         lambda media: section(
-            "hits",
+            labelled("hits", hits.question),
             question(hits.question)
             + (evidence.html(hits, prefix, media) or f"<p>{NOTHING}</p>")
             + below(hits, facts.of_hits(hits)),
@@ -60,6 +62,12 @@ def new_prefix() -> str:
     return f"mm-{secrets.token_hex(4)}-"
 
 
+def labelled(what: str, asked: str) -> str:
+    """Return a section's name with its question, so that a list of a page's regions tells them apart."""
+    begin = one_line(asked)
+    return f"{what}: {begin[:_NAMED]}{'…' * (len(begin) > _NAMED)}" if begin else what
+
+
 def question(asked: str) -> str:
     """Return the question, for the top of a card."""
     return f'<div class="mm-question" role="heading" aria-level="3" dir="auto">{escape(asked)}</div>\n' if asked else ""
@@ -74,12 +82,13 @@ def below(hits: Hits, produced_by: Iterable[str]) -> str:
 def fitted(hits: Sequence[Hit], first: Container[int], draw: Callable[[Media], str]) -> str:
     """Return what ``draw`` makes with as many previews as fit beside all the rest.
 
-    Texts and waveforms get coarser only where they alone would fill the room: those of a hundred hits, say.
+    Texts and waveforms get coarser only where they would leave previews less than a quarter of the room: those of a
+    hundred hits, say.
     """
     everything = frozenset((hit.rank, kind) for hit in hits for kind in hit.previews)
     for detail in DETAILS:
         bare = len(draw(Media({}, everything, detail)).encode())
-        if bare < ROOM:
+        if bare < (ROOM * 3 // 4 if everything else ROOM):
             break
     room = ROOM - bare
     while True:

@@ -246,8 +246,12 @@ def _gap(drawn: EmbeddingMap, ends: NDArray[np.float64], room: _Room) -> str:
     for end in ((x, y), (to_x, to_y)):
         room.add(end[0] - 8, end[1] - 8, 16, 16)
     middle = ((x + to_x) / 2, (y + to_y) / 2)
-    told = ((x, y, "pictures"), (to_x, to_y, "texts"), (*middle, f"gap {drawn.gap.distance:.2f}"))
-    return line + "".join(_beside(room, a, b, 9, what, "", bold=True, anyway=True) or "" for a, b, what in told)
+    told = (
+        (x, y, "pictures", ""),
+        (to_x, to_y, "texts", ""),
+        (*middle, f"gap {drawn.gap.distance:.2f}", ' class="mm-wide"'),
+    )
+    return line + "".join(_beside(room, a, b, 9, what, css, bold=True, anyway=True) or "" for a, b, what, css in told)
 
 
 def _names(drawn: EmbeddingMap, places: NDArray[np.float64], room: _Room, pictured: set[int]) -> str:
@@ -259,10 +263,11 @@ def _names(drawn: EmbeddingMap, places: NDArray[np.float64], room: _Room, pictur
         x, y = places[index].tolist()
         off = _SIDE / 2 + 3 if index in pictured else 8
         rank = ranks.get(index)
-        what = shortened(name_of(drawn, index), 26)
-        told = _beside(
-            room, x, y, off, what if rank is None else f"{rank} {what}", ' class="mm-wide"', bold=rank is not None
-        )
+        what = shortened(name_of(drawn, index), 32)
+        css = ' class="mm-wide"'
+        told = _beside(room, x, y, off, what if rank is None else f"{rank} {what}", css, bold=rank is not None)
+        if told is None and rank is not None:  # no room for the name; the table below has it
+            told = _beside(room, x, y, off, str(rank), css, bold=True, anyway=True)
         if told and len(written) < _NAMED:
             written.append(told)
         if rank is not None:

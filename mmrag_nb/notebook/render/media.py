@@ -26,7 +26,7 @@ class Detail:
 
 
 DETAILS = (Detail(2_000, 150), Detail(500, 50), Detail(120, 30))
-"""The first that leaves a card within its room is taken; only a hundred long captions, say, need another."""
+"""The first that leaves room for previews is taken; only a hundred long texts, say, need another."""
 
 KINDS: Mapping[str, frozenset[str]] = {
     "thumbnail": frozenset({"image/webp", "image/jpeg", "image/png", "image/gif"}),

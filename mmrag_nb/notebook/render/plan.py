@@ -44,7 +44,8 @@ def about(seconds: float) -> str:
     if seconds <= 0:
         return duration(0)
     digits = 1 - floor(log10(seconds))
-    return duration(round(seconds, digits))
+    rounded = round(seconds, digits)
+    return f"{rounded:.0f} s" if 10 <= rounded < 60 else duration(rounded)
 
 
 def totals(plan: Plan) -> str:
@@ -137,9 +138,7 @@ def text(plan: Plan) -> str:
         plain.wrapped(f"{cost}. {_DRY}" if cost else _DRY),
         _columns(plan.kinds),
         *(plain.wrapped(remark) for remark in plan.remarks),
-        "\n".join([_FETCHED, *(f"  {one_line(address)}" for address in plan.fetched)])
-        if plan.fetched
-        else "",
+        "\n".join([_FETCHED, *(f"  {one_line(address)}" for address in plan.fetched)]) if plan.fetched else "",
         pairs("would be skipped", [(s.source, s.reason) for s in plan.skipped]),
         plain.facts(details(plan)),
     )

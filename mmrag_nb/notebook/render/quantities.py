@@ -40,4 +40,4 @@ def cosine(value: float | None) -> str:
 
 def deviations(value: float | None) -> str:
     """Return a calibrated score in standard deviations, ``+4.2`` with its unit."""
-    return NONE if value is None else f"{value:+.1f} {SIGMA}"
+    return NONE if value is None else f"{round(value, 1) + 0.0:+.1f} {SIGMA}"  # no -0.0

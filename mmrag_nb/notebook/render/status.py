@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import plain
 from .escape import escape, one_line
 from .quantities import count
+from .report import counted
 from .style import section
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def _rows(status: Status) -> list[tuple[str, str]]:
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in status.items.items())
-    items = count(sum(status.items.values()), "item")
-    contents = f"{items} ({kinds}), {count(status.chunks, 'chunk')}" if kinds else "empty"
+    contents = f"{counted(status.items)}, {count(status.chunks, 'chunk')}" if any(status.items.values()) else "empty"
     vectors = [("vectors", f"{n:,} in {space}") for space, n in status.vectors.items()]
     return [("index", status.path), ("contents", contents), *vectors, *status.settings.items()]
 
@@ -26,7 +25,7 @@ def html(status: Status) -> str:
     body = "\n".join(
         f'<tr><th scope="row">{escape(what)}</th><td>{escape(value)}</td></tr>' for what, value in _rows(status)
     )
-    table = f'<table class="mm-table"><caption>status</caption>\n<tbody>\n{body}\n</tbody></table>'
+    table = f'<table class="mm-table mm-pairs"><caption>status</caption>\n<tbody>\n{body}\n</tbody></table>'
     return section("status of the index", f'<div class="mm-scroll">{table}</div>')
 
 

@@ -6,6 +6,8 @@ VS Code, Colab) goes before the system's, and there the page's ground shows thro
 
 from __future__ import annotations
 
+from .escape import escape
+
 LIGHT = {
     "ink": "#1d2127",
     "soft": "#5a626e",
@@ -105,21 +107,20 @@ _TEXT = """
 """
 
 _EVIDENCE = """
-section.mmrag ul.mm-evidence {display:grid;gap:10px;margin:0 0 14px;padding:0;list-style:none;
-  grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr))}
-.mmrag .mm-item {min-width:0;margin:0;padding:10px 12px;border:1px solid var(--mm-line);border-radius:6px;
-  border-inline-start:3px solid var(--mm-m);list-style:none;scroll-margin-top:24px;
-  display:flow-root;container-type:inline-size}
+section.mmrag ul.mm-evidence {display:flex;flex-wrap:wrap;gap:10px;margin:0 0 14px;padding:0;list-style:none}
+.mmrag .mm-item {flex:1 1 250px;min-width:min(100%,250px);margin:0;padding:10px 12px;border:1px solid var(--mm-line);
+  border-radius:6px;border-inline-start:3px solid var(--mm-m);list-style:none;scroll-margin-top:24px;
+  display:flex;container-type:inline-size}
+.mmrag .mm-in {flex:1 1 100%;display:flex;flex-direction:column;min-width:0}
 .mmrag .mm-item:target {outline:2px solid var(--mm-m);outline-offset:1px}
 .mmrag .mm-head {margin:0 0 8px;line-height:1.4}
 .mmrag .mm-head b {color:var(--mm-m);margin-inline-end:4px}
 .mmrag .mm-place {display:block}
 .mmrag .mm-body {max-height:20em;overflow:auto;white-space:pre-line}
 .mmrag .mm-meta {margin-top:6px}
-.mmrag .mm-item img {display:block;width:auto;max-width:100%;height:auto;max-height:210px;margin:0 0 6px;
-  border-radius:4px}
-.mmrag .mm-framed {position:relative;display:inline-block;max-width:100%;margin:0 0 6px;vertical-align:top}
-.mmrag .mm-item .mm-framed img {float:none;margin:0}
+.mmrag .mm-stage {flex:1 0 auto;display:grid;place-items:center;margin:0 0 6px}
+.mmrag .mm-item img {display:block;width:auto;max-width:100%;height:auto;max-height:210px;margin:0;border-radius:4px}
+.mmrag .mm-framed {position:relative;display:inline-block;max-width:100%;margin:0;vertical-align:top}
 .mmrag .mm-region {position:absolute;border:2px solid #fff;outline:2px solid #8a0a28;border-radius:2px;
   pointer-events:none}
 .mmrag .mm-wave {display:block;width:100%;height:46px;margin:0}
@@ -127,8 +128,9 @@ section.mmrag ul.mm-evidence {display:grid;gap:10px;margin:0 0 14px;padding:0;li
 .mmrag .mm-here {fill:var(--mm-audio)}
 .mmrag .mm-band {fill:var(--mm-band)}
 .mmrag audio {display:block;width:100%;height:32px;margin:6px 0 8px}
-section.mmrag ul.mm-quiet {gap:8px;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr))}
-.mmrag .mm-quiet .mm-item {padding:8px 10px;border-inline-start-width:1px;font-size:13px}
+section.mmrag ul.mm-quiet {gap:8px}
+.mmrag .mm-quiet .mm-item {flex-basis:220px;min-width:min(100%,220px);padding:8px 10px;border-inline-start-width:1px;
+  font-size:13px}
 .mmrag .mm-quiet .mm-head {margin-bottom:6px}
 .mmrag .mm-quiet bdi {font-weight:400}
 .mmrag .mm-quiet .mm-body {color:var(--mm-soft)}
@@ -144,6 +146,8 @@ _TABLE = """
 .mmrag .mm-table {width:100%;margin:0;border:0;border-collapse:collapse;table-layout:auto;color:inherit;
   font-size:13px;line-height:1.4}
 .mmrag .mm-table caption {caption-side:top;padding:0 0 4px;color:var(--mm-soft);font-size:12px;text-align:start}
+.mmrag .mm-pairs th {width:1%;white-space:nowrap;color:var(--mm-soft)}
+.mmrag .mm-pairs tr > :first-child {padding-inline-end:28px}
 .mmrag .mm-table tr, .mmrag .mm-table tbody tr:nth-child(n), .mmrag .mm-table tbody tr:hover {background:none}
 .mmrag .mm-table th, .mmrag .mm-table td {max-width:none;padding:5px 8px;border:0;
   border-bottom:1px solid var(--mm-line);font-weight:400;text-align:start;vertical-align:baseline;white-space:normal}
@@ -165,6 +169,10 @@ _TABLE = """
 """
 
 _ELSEWHERE = f"""
+@container (max-width:760px) {{
+  .mmrag .mm-scored .mm-bar {{display:none}}
+  .mmrag .mm-scored .mm-n span {{min-width:0}}
+}}
 @container (max-width:640px) {{
   .mmrag .mm-bar {{display:none}}
   .mmrag .mm-table .mm-n span {{min-width:0}}
@@ -175,12 +183,25 @@ _ELSEWHERE = f"""
   .mmrag .mm-table bdi {{display:-webkit-box;overflow:hidden;-webkit-box-orient:vertical;-webkit-line-clamp:3}}
   .mmrag .mm-answer {{font-size:16px}}
 }}
+@container (max-width:520px) {{
+  .mmrag .mm-scored tr > :nth-child(2) {{display:none}}
+  .mmrag .mm-scored tbody th {{min-width:6.5em;width:100%}}
+  .mmrag .mm-scored tr > :nth-child(n+4) {{padding-inline-start:6px}}
+  .mmrag .mm-scored th[data-mm-kind]::after {{content:attr(data-mm-kind);display:block;color:var(--mm-soft);
+    font-size:11px}}
+  .mmrag .mm-scored td small {{display:block}}
+}}
 @container (min-width:480px) {{
-  .mmrag .mm-item > img, .mmrag .mm-framed {{float:inline-start;margin-inline-end:14px}}
+  .mmrag .mm-pictured {{display:grid;grid-template:auto auto auto 1fr / fit-content(55%) minmax(0,1fr);
+    column-gap:14px;align-items:start}}
+  .mmrag .mm-pictured > * {{grid-column:2}}
+  .mmrag .mm-pictured > .mm-stage {{grid-area:1 / 1 / span 4;margin:0}}
 }}
 @media print {{
   :root body .mmrag {{{_palette("light", LIGHT, pad="0")};max-width:none}}
   .mmrag audio {{display:none}}
+  .mmrag .mm-scroll {{overflow:visible}}
+  .mmrag .mm-versus thead th {{white-space:normal;overflow-wrap:anywhere}}
   .mmrag .mm-body {{max-height:none}}
   .mmrag .mm-item, .mmrag .mm-table tr, .mmrag .mm-gap {{break-inside:avoid}}
   .mmrag .mm-bar, .mmrag .mm-bar i, .mmrag mark {{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
@@ -199,6 +220,6 @@ def section(label: str, body: str, style: str = "") -> str:
     ``mathjax_ignore``: JupyterLab would set "$5 and $10" in a file's text as a formula.
     """
     return (
-        f'<section class="mmrag mathjax_ignore" aria-label="{label}"><style>\n{STYLE}{style}\n</style>\n{body}\n'
-        "</section>\n"
+        f'<section class="mmrag mathjax_ignore" aria-label="{escape(label)}">'
+        f"<style>\n{STYLE}{style}\n</style>\n{body}\n</section>\n"
     )

@@ -19,6 +19,10 @@ CAPTION = (
     "Calibrated: how unusual the raw cosine is for its kind, in standard deviations "
     f"({quantities.SIGMA}). Score: calibrated plus the words' share."
 )
+RAW = (
+    "Ranked by raw cosine alone: the score is the raw cosine. Calibrated, not used here: how unusual it is for its "
+    f"kind, in standard deviations ({quantities.SIGMA})."
+)
 _FULL_BAR = 5.0
 """Standard deviations that fill a bar, where no hit has more."""
 
@@ -37,6 +41,8 @@ class Row:
     raw_rank: str
     calibrated: str
     words: str
+    brought: str
+    """What the words add to the score, in standard deviations; empty where nothing."""
     score: str
 
 
@@ -52,8 +58,14 @@ def row(hit: Hit) -> Row:
         raw_rank=quantities.NONE if hit.raw_rank is None else str(hit.raw_rank),
         calibrated=quantities.deviations(None if hit.cosine is None else hit.calibrated),
         words=f"{hit.lexical:.2f}",
-        score=f"{hit.score:.2f}",
+        brought=quantities.deviations(hit.score - hit.calibrated) if hit.lexical > 0 and not is_raw(hit) else "",
+        score=quantities.cosine(hit.score) if is_raw(hit) else f"{round(hit.score, 2) + 0.0:.2f}",  # no -0.00
     )
+
+
+def is_raw(hit: Hit) -> bool:
+    """Tell whether the hit's score is its raw cosine, neither calibrated nor helped by words."""
+    return hit.score == hit.cosine
 
 
 def html(hits: Sequence[Hit]) -> str:
@@ -67,8 +79,9 @@ def html(hits: Sequence[Hit]) -> str:
     full = max([_FULL_BAR, *(hit.calibrated for hit in hits)])
     body = "\n".join(_row(hit, full) for hit in hits)
     return (
-        '<div class="mm-scroll" role="region" aria-label="similarity table" tabindex="0"><table class="mm-table">'
-        f"<caption>{escape(CAPTION)}</caption>\n"
+        '<div class="mm-scroll" role="region" aria-label="similarity table" tabindex="0">'
+        '<table class="mm-table mm-scored">'
+        f"<caption>{escape(RAW if all(map(is_raw, hits)) else CAPTION)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -78,14 +91,18 @@ def _row(hit: Hit, full: float) -> str:
     as_what = f" <small>as {escape(cells.seen_as)}</small>" if cells.seen_as else ""
     where = f" <small>{escape(cells.place)}</small>" if cells.place else ""
     space = f' title="{escape(hit.space)}"' if hit.space else ""
+    seen = escape(f"{cells.modality} as {cells.seen_as}" if cells.seen_as else cells.modality)
+    words = f"{cells.brought} <small>({cells.words})</small>" if cells.brought else cells.words
+    if not hit.lexical:
+        words = quantities.NONE
     raw_bar = _bar(hit.cosine or 0.0, "mm-bar mm-raw")
     bar = _bar(hit.calibrated / full if hit.cosine is not None else 0.0, "mm-bar")
     return (
         f'<tr class="mm-{kind(hit)}"><td class="mm-rank">{cells.rank}</td>'
         f'<td class="mm-kind">{escape(cells.modality)}{as_what}</td>'
-        f'<th scope="row">{name(cells.name, hit.item.uri)}{where}</th>'
+        f'<th scope="row" data-mm-kind="{seen}">{name(cells.name, hit.item.uri)}{where}</th>'
         f'<td class="mm-n"{space}>{raw_bar}<span>{cells.cosine}</span></td><td class="mm-n">{cells.raw_rank}</td>'
-        f'<td class="mm-n">{bar}<span>{cells.calibrated}</span></td><td class="mm-n">{cells.words}</td>'
+        f'<td class="mm-n">{bar}<span>{cells.calibrated}</span></td><td class="mm-n">{words}</td>'
         f'<td class="mm-n mm-score">{cells.score}</td></tr>'
     )
 

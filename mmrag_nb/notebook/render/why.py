@@ -19,7 +19,7 @@ STYLE = f"""
 .mmrag .mm-changes {{margin:0 0 10px}}
 .mmrag .mm-why ul {{padding-inline-start:1.3em}}
 .mmrag .mm-why .mm-sub {{margin:0 0 4px;color:var(--mm-soft);font-size:12px}}
-.mmrag .mm-counted th {{font-weight:600}}
+.mmrag .mm-why .mm-counted th {{font-weight:600}}
 {heat.STYLE}{spoken.STYLE}{word_shares.STYLE}"""
 _SEEN_AS = {"image": "its pixels", "text": "its text", "audio": "its sound", "video": "its frames"}
 
@@ -160,7 +160,9 @@ def _changes(why: Why) -> str:
         return ""
     lines = "".join(f"<li>{escape(change)}</li>" for change in why.changes)
     title = "what would change that" if why.placing is None or why.placing.rank > 1 else "by how much"
-    return f'<div class="mm-sub" role="heading" aria-level="4">{title}</div><ul class="mm-changes">{lines}</ul>'
+    # of what is not in the index, they are the reason or what to type, and the verdict above is their heading
+    heading = "" if why.hit is None else f'<div class="mm-sub" role="heading" aria-level="4">{title}</div>'
+    return f'{heading}<ul class="mm-changes">{lines}</ul>'
 
 
 def _lines(why: Why) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import plain
 from .escape import escape, one_line, visible
+from .highlight import flowing
 from .quantities import NONE, SIGMA
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ STYLE = """
 .mmrag .mm-s3 {text-decoration-thickness:3px;font-weight:600}
 .mmrag .mm-s4 {text-decoration-thickness:5px;font-weight:700}
 .mmrag .mm-legend {margin:-4px 0 8px;color:var(--mm-soft);font-size:12px}
-.mmrag .mm-words {display:grid;gap:0 28px;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}
-.mmrag .mm-words .mm-table tbody th {min-width:5em}
+.mmrag .mm-words {display:grid;gap:0 28px;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr))}
+.mmrag .mm-words .mm-table tbody th {min-width:5.5em}
 """
 LEGEND = "underlined: what carries the cosine, the thicker the more; on a ground: words of the question"
 LONGEST = 2_000
@@ -39,6 +40,7 @@ _FAINTEST = 0.1
 def marked(text: str, words: Sequence[WordShare], matches: Sequence[tuple[int, int]]) -> str:
     """Return ``text`` with each word underlined by what it brings; ``matches`` are the question's words in it."""
     most = max((word.share for word in words), default=0.0)
+    text = flowing(text)
     parts, at = [], 0
     for word in words:
         if word.end > LONGEST:
@@ -70,7 +72,7 @@ def question_table(words: Sequence[WordShare], terms: Sequence[Term]) -> str:
         f'<tr><th scope="row">{_word(text)}</th>{_share(word, most)}<td class="mm-n">{_looked_up(term)}</td></tr>'
         for text, word, term in rows
     )
-    return _table("the question's words", ("word", "share", "cosine", f"looked up, {SIGMA}"), body) if rows else ""
+    return _table("the question's words", ("word", "share", "cosine", f"matched, {SIGMA}"), body) if rows else ""
 
 
 def text_table(words: Sequence[WordShare], *, times: str) -> str:

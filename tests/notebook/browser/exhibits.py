@@ -166,7 +166,9 @@ def why(text: str) -> Why:
 
 
 def why_not(text: str) -> Why:
-    heat = Heat(((0.1, 0.2), (0.0, 0.3)), 0.5, 1, (0.5, 0.5, 1.0, 1.0), text, picture(text).previews["thumbnail"])
+    heat = Heat(
+        ((0.1, 0.2), (0.0, 0.3)), 0.5, 1, (0.5, 0.5, 1.0, 1.0), "lower right", picture(text).previews["thumbnail"]
+    )
     return replace(why(text), hit=picture(text), placing=Placing(40, 40, 7, 7, 5), heat=heat, times="", words=())
 
 
@@ -239,6 +241,35 @@ def indexed(text: str) -> IndexReport:
     return index().index([f"no-such-folder/{text}", {"text": text, "caption": text}])
 
 
+def compared(text: str) -> Comparison:
+    return index().compare(text, ["raw=true"], 3)
+
+
+def explained(text: str) -> Why:
+    index().ask(text, k=3)
+    return index().why(1)
+
+
+@cache
+def words() -> MultimodalRAG:
+    """An index of the strings alone: few enough points for forty maps."""
+    rag = MultimodalRAG(preset="offline", clip="none")
+    rag.index([{"text": text, "caption": text} for text in HOSTILE])
+    return rag
+
+
+def mapped(text: str) -> EmbeddingMap:
+    return words().map(text)
+
+
+def planned(text: str) -> Plan:
+    return index().plan([f"no-such-folder/{text}", {"text": text, "caption": text}])
+
+
+def removed(text: str) -> Removal:
+    return index().remove(_item(text, "image"), dry_run=True)
+
+
 # panels
 
 
@@ -253,8 +284,9 @@ def ask_panel(text: str) -> Any:
 def image_grid(text: str) -> Any:
     from mmrag_nb.notebook.panels.image_grid import ImageGridPanel
 
-    panel = ImageGridPanel(index())
-    panel.selected = _item(text, "image")
+    item = _item(text, "image")
+    panel = ImageGridPanel(index(), [item])
+    panel.selected = item
     return panel
 
 
@@ -278,6 +310,22 @@ def waveform_panel(text: str) -> Any:
     return WaveformPanel(_item(text, "audio"), index())
 
 
+class _Page:
+    """HTML that is displayed as it is."""
+
+    def __init__(self, html: str) -> None:
+        self._html = html
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+
+def pictures(text: str) -> _Page:
+    """What a saved notebook keeps of the panels."""
+    panels = (make(text) for make in (ask_panel, image_grid, index_panel, similarity_panel, waveform_panel))
+    return _Page("\n".join(panel.picture() for panel in panels))
+
+
 EXHIBITS: dict[str, Exhibit] = {
     "hit": Exhibit(sound, least=3),  # name in the list and the table, transcript, metadata
     "hits": Exhibit(hits, least=8),
@@ -286,16 +334,22 @@ EXHIBITS: dict[str, Exhibit] = {
     "index_report": Exhibit(index_report, least=5),
     "status": Exhibit(status, least=4),
     "plan": Exhibit(plan, least=4),
-    "removal": Exhibit(removal, least=3),
+    "removal": Exhibit(removal, least=1),
     "comparison": Exhibit(comparison, least=4),
     "why": Exhibit(why, least=6),
     "why_not": Exhibit(why_not, least=6),
     "embedding_map": Exhibit(embedding_map, least=4),
     "asked": Exhibit(asked, least=1),
     "indexed": Exhibit(indexed, least=0),  # paths that no system has are shown as Python writes them
+    "compared": Exhibit(compared, least=1),
+    "explained": Exhibit(explained, least=1),
+    "mapped": Exhibit(mapped, least=0),
+    "planned": Exhibit(planned, least=0),
+    "removed": Exhibit(removed, least=0),  # a caption is not shown
     "ask_panel": Exhibit(ask_panel, least=1),
     "image_grid": Exhibit(image_grid, least=0),  # a caption that indexing refused is not shown
     "index_panel": Exhibit(index_panel, least=0),
     "similarity_panel": Exhibit(similarity_panel, least=1),
     "waveform_panel": Exhibit(waveform_panel, least=0),
+    "pictures": Exhibit(pictures, least=5),
 }

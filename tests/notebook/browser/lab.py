@@ -112,9 +112,16 @@ class Lab:
         self.root = root
         """The folder that the server shows; kernels start there."""
         self._token = token
-        self.driver.get(f"{url}lab?token={token}&reset")
+        self.load()
+
+    def load(self) -> None:
+        """Load the page, anew where it has shown so much that it has become slow; nothing is open, no kernel runs."""
+        self.driver.get(f"{self.url}lab?token={self._token}&reset")
         self.wait(lambda: self.driver.execute_script("return Boolean(window.jupyterapp)"), 90)
         self.js("await app.restored; app.shell.collapseLeft(); app.shell.collapseRight();")
+        self.close()
+        self.browser.requests()  # those of the page before, and its complaints
+        self.browser.complaints()
 
     def js(self, body: str, *args: Any) -> Any:
         """Run the body of an async function in the page and return what it returns.

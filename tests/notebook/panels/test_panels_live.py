@@ -115,6 +115,15 @@ def test_busy_from_begin_to_end_of_the_outermost_work(panel):
     assert not panel.busy
 
 
+def test_what_fails_in_a_cell_is_told_and_raised(panel):
+    for error in (MMRagError("it cannot be done"), ZeroDivisionError(), KeyboardInterrupt()):
+        with pytest.raises(type(error)), panel.working("counting"):
+            raise error
+        assert panel.status in {"it cannot be done", "ZeroDivisionError", "interrupted"}
+        assert panel.failed
+        assert not panel.busy
+
+
 # -- what is shown --------------------------------------------------------------------------------------------------
 
 

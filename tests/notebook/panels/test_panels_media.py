@@ -1,6 +1,7 @@
 """The panels of recordings, pictures and of what is indexed, without a browser: acts as a page would send them."""
 
 import shutil
+import threading
 
 import pytest
 
@@ -33,6 +34,14 @@ def act(panel, name, target="", **values):
     panel._handle_custom_msg({"act": name, "target": target, "values": values, "n": "1"}, [])
 
 
+def wait(panel):
+    """Wait for the acts that have a thread of their own."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(panel.label):
+            thread.join(60)
+            assert not thread.is_alive()
+
+
 def drawn(panel):
     return "".join(panel.regions.values())
 
@@ -56,6 +65,7 @@ def test_a_click_on_an_utterance_plays_it_and_tells_who_listens(rag):
     act(panel, "play", "2")
     assert [chunk.ordinal for chunk in told] == [2]
     assert "autoplay" in drawn(panel)
+    assert "autoplay" not in panel.still()  # a notebook that is opened again is silent
     assert panel.chosen == {"play": "2"}
     assert "keeper" in panel.text()
 
@@ -155,11 +165,13 @@ def test_a_path_that_is_typed_is_indexed_and_what_is_skipped_is_told_why(empty, 
     panel = IndexPanel(empty)
     assert "nothing is indexed yet" in drawn(panel)
     act(panel, "add", sources="*.txt")
+    wait(panel)
     assert panel.report.embedded == 1
     assert "1 skipped" in panel.status
     assert "empty.txt" in drawn(panel)
     assert "harp.txt" in drawn(panel)
     act(panel, "add", sources=" ")
+    wait(panel)
     assert panel.failed
     assert "photos/*.jpg" in panel.status
 
@@ -173,7 +185,7 @@ def test_dropped_files_are_kept_and_indexed_by_their_name(empty, tmp_path):
         panel._on_files(Act("files", files=(Dropped("tide.txt", dropped),)))
     shutil.rmtree(dropped.parent)
     assert sorted(path.name for path in (tmp_path / "dropped").iterdir()) == ["tide-2.txt", "tide.txt"]
-    assert [item.name for item in panel.items] == ["tide.txt", "tide-2.txt"]
+    assert [item.name for item in panel.items] == ["tide-2.txt", "tide.txt"]  # the newest first
     assert empty.search("when is low tide?", k=1)[0].item.name == "tide-2.txt"
 
 
@@ -190,6 +202,76 @@ def test_an_item_is_chosen_and_taken_out(empty, tmp_path):
     assert (tmp_path / "harp.txt").exists()
     act(panel, "remove", key)
     assert "no longer in the index" in panel.status
+
+
+@pytest.fixture
+def slow(empty, tmp_path, monkeypatch):
+    """A panel whose indexing goes on with the fourth item when ``go`` is set."""
+    for n in range(40):
+        (tmp_path / f"{n:02}.txt").write_text(f"A harp has {n} strings.")
+    panel = IndexPanel(empty)
+    panel.reached, panel.go = threading.Event(), threading.Event()
+    index = empty.index
+
+    def slowly(sources, *, progress):
+        def told(stage, done, total):
+            progress(stage, done, total)
+            if stage == "indexed":  # the first sixteen are committed
+                panel.reached.set()
+                assert panel.go.wait(30)
+
+        return index(sources, progress=told)
+
+    monkeypatch.setattr(empty, "index", slowly)
+    return panel
+
+
+def test_a_long_run_can_be_stopped_and_taken_up_again(slow):
+    act(slow, "add", sources="*.txt")
+    assert slow.reached.wait(30)
+    assert slow.busy
+    assert 'data-mm-act="stop"' in drawn(slow)
+    act(slow, "find", filter="07")  # other acts are heard meanwhile
+    assert [item.name for item in slow.items] == ["07.txt"]
+    act(slow, "stop")
+    slow.go.set()
+    wait(slow)
+    assert (slow.status, slow.failed, slow.busy) == ("stopped", False, False)
+    assert slow.report.interrupted
+    assert slow.report.embedded == 16
+    assert "Stopped." in drawn(slow)
+    assert "Stopped." in slow.still()
+    assert 'data-mm-act="stop"' not in drawn(slow)
+    done = slow.add("*.txt")
+    assert (done.embedded, done.reused, done.interrupted) == (24, 16, False)
+    assert "Stopped." not in drawn(slow)
+
+
+def test_a_second_run_is_refused_while_one_goes_on(slow):
+    act(slow, "add", sources="*.txt")
+    assert slow.reached.wait(30)
+    with pytest.raises(MMRagError, match="wait until that is done, or stop it"):
+        slow.add("*.txt")
+    slow.go.set()
+    wait(slow)
+    assert slow.report.embedded == 40
+    assert not slow.failed
+
+
+def test_where_nothing_goes_on_stop_does_nothing(empty, tmp_path):
+    (tmp_path / "harp.txt").write_text("A harp has forty-seven strings.")
+    panel = IndexPanel(empty)
+    panel.stop()
+    act(panel, "stop")
+    assert panel.add("harp.txt").embedded == 1
+
+
+def test_a_run_stopped_in_a_cell_fails_the_cell(slow):
+    threading.Thread(target=lambda: (slow.reached.wait(30), slow.stop(), slow.go.set())).start()
+    with pytest.raises(KeyboardInterrupt):
+        slow.add("*.txt")
+    assert slow.report.interrupted
+    assert slow.status == "interrupted"
 
 
 def test_hostile_names_stay_text(empty, tmp_path):

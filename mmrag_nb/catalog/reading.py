@@ -1,0 +1,223 @@
+"""What an index can be asked: its items, chunks, vectors, previews and words."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmrag_nb.errors import IndexMismatch
+from mmrag_nb.types import Chunk, Item, Preview
+
+from .entries import Record
+from .words import match_expression
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mmrag_nb.types import Modality, Vectors
+
+LITTLE = np.dtype("<f4")
+"""How vectors lie in the file."""
+
+
+class Reading:
+    """The reading half of a :class:`~mmrag_nb.catalog.catalog.Catalog`, over an open database."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._lock = threading.RLock()
+        self._db = db
+        self._changes = 0
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Differs after every change of what is in the index, here or by another connection.
+
+        So what is derived from it knows when it is stale.
+        """
+        with self._lock:
+            return self._changes, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._db.execute(query, parameters).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        """What made the index: the settings in force when something was added last."""
+        return {str(k): str(v) for k, v in self._rows("SELECT key, value FROM meta")}
+
+    def counts(self) -> dict[str, int]:
+        """Items by modality."""
+        rows = self._rows("SELECT modality, count(*) FROM items GROUP BY modality ORDER BY modality")
+        return {str(m): int(str(n)) for m, n in rows}
+
+    def chunk_count(self) -> int:
+        """Number of chunks."""
+        return int(str(self._rows("SELECT count(*) FROM chunks")[0][0]))
+
+    def spaces(self) -> dict[str, int]:
+        """Number of vectors by space, of those that have some."""
+        rows = self._rows("SELECT space, count(*) FROM vectors GROUP BY space ORDER BY space")
+        return {str(name): int(str(n)) for name, n in rows}
+
+    def vector_bytes(self) -> dict[str, int]:
+        """Bytes of the vectors themselves, by space."""
+        rows = self._rows("SELECT space, sum(length(vector)) FROM vectors GROUP BY space")
+        return {str(space): int(str(n)) for space, n in rows}
+
+    def fingerprint(self, space: str) -> dict[str, str] | None:
+        """The fingerprint of the model that made the vectors of ``space``; ``None`` where there are none."""
+        query = "SELECT fingerprint FROM spaces WHERE name = ? AND EXISTS (SELECT 1 FROM vectors WHERE space = name)"
+        rows = self._rows(query, (space,))
+        return json.loads(str(rows[0][0])) if rows else None
+
+    def holds(self, space: str, fingerprint: Mapping[str, str]) -> bool:
+        """Whether there are vectors of ``space``, made by the model of ``fingerprint``.
+
+        Raises
+        ------
+        IndexMismatch
+            There are, made by another model.
+        """
+        known = self.fingerprint(space)
+        if known is not None and known != dict(fingerprint):
+            raise IndexMismatch(space, known, fingerprint)
+        return known is not None
+
+    def background(self, space: str, modality: Modality, digest: str) -> Vectors | None:
+        """The vectors (b, d) kept by :meth:`set_background`."""
+        query = """
+            SELECT vectors, dimension FROM backgrounds JOIN spaces ON name = space
+            WHERE space = ? AND modality = ? AND digest = ?"""
+        for blob, dimension in self._rows(query, (space, modality, digest)):
+            return _floats(blob).reshape(-1, int(str(dimension)))
+        return None
+
+    def find(self, item_hash: str) -> tuple[Item, str] | None:
+        """The item of that content hash and its recipe; ``None`` where it is not in the index."""
+        rows = self._rows("SELECT hash, uri, modality, metadata, recipe FROM items WHERE hash = ?", (item_hash,))
+        return (_item(rows[0][:4]), str(rows[0][4])) if rows else None
+
+    def lacks(self, item_hash: str, space: str, modality: Modality) -> bool:
+        """Whether a view as ``modality`` of one of the item's chunks has no vector in ``space``."""
+        query = """
+            SELECT 1 FROM items JOIN chunks ON chunks.item = items.id JOIN views ON views.chunk = chunks.id
+            WHERE items.hash = ? AND views.modality = ?
+              AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.space = ? AND vectors.key = views.key) LIMIT 1"""
+        return bool(self._rows(query, (item_hash, modality, space)))
+
+    def missing(self, space: str, keys: Sequence[str]) -> list[str]:
+        """Those of ``keys`` that have no vector in ``space``, each once, in order."""
+        distinct = list(dict.fromkeys(keys))
+        query = """
+            SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE space = ? AND key = value)"""
+        absent = {row[0] for row in self._rows(query, (json.dumps(distinct), space))}
+        return [key for key in distinct if key in absent]
+
+    def texts(self, item_hash: str) -> list[str]:
+        """The texts of the item's chunks, in order."""
+        query = """
+            SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
+        return [str(row[0]) for row in self._rows(query, (item_hash,))]
+
+    def chunks_by_item(self) -> dict[str, int]:
+        """Number of chunks of each item, by its content hash."""
+        rows = self._rows("SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id GROUP BY hash")
+        return {str(item_hash): int(str(n)) for item_hash, n in rows}
+
+    def size(self) -> int:
+        """Bytes that the index takes."""
+        pages, page = (self._rows(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
+        return int(str(pages)) * int(str(page))
+
+    def items(self) -> list[Item]:
+        """All items, in the order in which they were first indexed."""
+        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
+
+    def uris(self) -> list[str]:
+        """Where all items came from, in the same order."""
+        return [str(row[0]) for row in self._rows("SELECT uri FROM items ORDER BY id")]
+
+    def chunk_ids(self, item_hash: str) -> list[int]:
+        """Ids of the item's chunks, in order."""
+        query = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"
+        return [int(str(row[0])) for row in self._rows(query, (item_hash,))]
+
+    def chunks_among(self, modalities: Sequence[Modality]) -> NDArray[np.int64]:
+        """Ids (n,) of the chunks of these modalities, ascending."""
+        query = "SELECT id FROM chunks WHERE modality IN (SELECT value FROM json_each(?)) ORDER BY id"
+        rows = self._rows(query, (json.dumps(list(modalities)),))
+        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
+
+    def embeddable(self, modality: Modality | None = None) -> int:
+        """Number of chunks of which something (or something of ``modality``) can be embedded.
+
+        Those in which nothing was heard, say, are not among them.
+        """
+        query = "SELECT count(DISTINCT chunk) FROM views WHERE modality = coalesce(?, modality)"
+        return int(str(self._rows(query, (modality,))[0][0]))
+
+    def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
+        """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
+        query = """
+            SELECT views.chunk, vectors.vector FROM vectors JOIN views ON views.key = vectors.key
+            WHERE vectors.space = ? AND views.modality = ? ORDER BY views.chunk"""
+        rows = self._rows(query, (space, modality))
+        if not rows:
+            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        return ids, _floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1)  # type: ignore[misc]
+
+    def records(self, chunk_ids: Sequence[int]) -> dict[int, Record]:
+        """Chunks by id, with their items."""
+        query = """
+            SELECT chunks.id, ordinal, chunks.modality, text, start, "end", page,
+                   hash, uri, items.modality, metadata, facts
+            FROM chunks JOIN items ON items.id = chunks.item WHERE chunks.id IN (SELECT value FROM json_each(?))"""
+        found = {}
+        for row in self._rows(query, (json.dumps([int(i) for i in chunk_ids]),)):
+            item = _item(row[7:11])
+            chunk = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
+            found[int(str(row[0]))] = Record(chunk, item, json.loads(str(row[11])))
+        return found
+
+    def previews(self, item_hash: str, ordinal: int, kinds: Sequence[str]) -> dict[str, Preview]:
+        """Those previews of a chunk and of its item that are of ``kinds``."""
+        query = """
+            SELECT kind, mime, data FROM previews JOIN items ON items.id = previews.item
+            WHERE hash = ? AND ordinal IN (-1, ?) AND kind IN (SELECT value FROM json_each(?))"""
+        rows = self._rows(query, (item_hash, ordinal, json.dumps(list(kinds))))
+        return {str(kind): Preview(str(mime), data) for kind, mime, data in rows}  # type: ignore[arg-type]
+
+    # -- words -----------------------------------------------------------------------------------------------------
+
+    def document_frequency(self, term: str) -> int:
+        """Number of chunks that hold ``term``."""
+        query = "SELECT count(*) FROM words WHERE words MATCH ?"
+        return int(str(self._rows(query, (match_expression(term),))[0][0]))
+
+    def bm25(self, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None = None) -> dict[int, float]:
+        """The ``k`` chunks, of the ids ``allowed``, that match any of ``terms`` best: id to BM25, higher is better."""
+        if not terms:
+            return {}
+        # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
+        among = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
+        query = f"""
+            SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? {among} ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
+        expression = " OR ".join(match_expression(term) for term in terms)
+        chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
+        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, *chosen, k))}
+
+
+def _floats(blob: object) -> Vectors:
+    return np.frombuffer(blob, LITTLE).astype(np.float32)  # type: ignore[call-overload,no-any-return]
+
+
+def _item(row: Sequence[object]) -> Item:
+    content_hash, uri, modality, metadata = map(str, row)
+    return Item(content_hash, uri, modality, json.loads(metadata))  # type: ignore[arg-type]

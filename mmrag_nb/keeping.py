@@ -1,0 +1,136 @@
+"""Where an index is kept: in memory or in a file, started over, or left for another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .catalog.catalog import Catalog
+from .contents import Contents
+from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
+from .results import Removal
+from .settings import MODELS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+
+class Kept(Contents):
+    """An index that can be saved and exchanged for another, under the same settings and models."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write the index to ``path`` and keep it there from now on: later work is committed to that file.
+
+        Raises
+        ------
+        IndexFileError
+            The file cannot be written; the index is as it was.
+        """
+        path = Path(path).expanduser()
+        self._catalog.save(path)
+        return path
+
+    def switch(self, path: str | Path, *, discard: bool = False) -> None:
+        """Go on with the index file at ``path`` and the models that made it; those that are loaded already stay.
+
+        A file that was open is closed and stays. Whoever holds this object, a panel say, sees the other index.
+
+        Parameters
+        ----------
+        path
+            The file.
+        discard
+            Give up an index in memory that was not saved.
+
+        Raises
+        ------
+        MMRagError
+            The index is in memory, has items, and ``discard`` was not asked for.
+        IndexFileError, InvalidSetting
+            As :meth:`open`; the index at hand stays.
+        """
+        self._must_be_kept(f"%mmrag_open {path} --discard", discard=discard)
+        catalog = Catalog(existing(path))
+        try:
+            made = _made_with(catalog)
+        except InvalidSetting:
+            catalog.close()
+            raise
+        self._go_on(catalog)
+        for name, model in made.items():
+            setattr(self.settings, name, model)
+
+    def use_models_of_index(self, but: Container[str] = ()) -> None:
+        """Set the settings, except those named in ``but``, to what the index was made with.
+
+        Raises
+        ------
+        InvalidSetting
+            One of them is unknown here; the settings stay.
+        """
+        for name, model in _made_with(self._catalog, but).items():
+            setattr(self.settings, name, model)
+
+    def reset(self, *, discard: bool = False) -> Removal:
+        """Start over with an empty index in memory. A file is closed and stays; settings and loaded models stay, too.
+
+        Parameters
+        ----------
+        discard
+            Give up an index in memory that was not saved.
+
+        Raises
+        ------
+        MMRagError
+            The index is in memory, has items, and ``discard`` was not asked for.
+        """
+        self._must_be_kept("%mmrag_reset --discard", discard=discard)
+        items, path, chunks = self.items(), self.path, self._catalog.chunks_by_item()
+        self._go_on(Catalog())
+        return Removal(tuple(items), chunks, closed=str(path or ""))
+
+    def _must_be_kept(self, otherwise: str, *, discard: bool) -> None:
+        n = len(self.items())
+        if self.path is None and n and not discard:
+            items = f"{n} item{'s' * (n != 1)}"
+            raise MMRagError(
+                f"the index in memory has {items} and is not saved: %mmrag_save FILE first, or {otherwise}"
+            )
+
+    def _go_on(self, catalog: Catalog) -> None:
+        """Exchange the index; what is remembered of the one before is forgotten."""
+        self._catalog.become(catalog)
+
+
+def existing(path: str | Path) -> Path:
+    """The index file at ``path``.
+
+    Raises
+    ------
+    IndexFileError
+        There is no file; the message has the nearest name.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        near = nearest(path.name, [one.name for one in path.parent.glob("*.mmrag")], cutoff=0.7)
+        hint = f"did you mean {str(path.parent / near)!r}? " if near else ""
+        what = f"{path} is a folder, not an index" if path.is_dir() else f"there is no index at {path}"
+        raise IndexFileError(f"{what}: {hint}MultimodalRAG(path=...) or %mmrag_save makes a new one")
+    return path
+
+
+def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, str]:
+    """The settings, except those named in ``but``, that an index was made with.
+
+    Raises
+    ------
+    InvalidSetting
+        One of them cannot be here.
+    """
+    names = {"preset", *MODELS}
+    made = {name: model for name, model in catalog.meta().items() if name in names and name not in but}
+    try:
+        Settings(**made)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{catalog.path} was made with what is not here: {error}") from error
+    return made

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+# A shell registers itself to be reset when Python ends, which keeps it, its index and its models until then, and takes
+# a collection of all garbage for each. Tests make hundreds of shells.
+InteractiveShell.atexit_operations = lambda _: None
 
 
 @pytest.fixture(scope="session")

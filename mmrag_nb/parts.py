@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # OpenMP's threads, torch's and scikit-learn's, wait for each other by spinning, unless told otherwise before these
 # libraries load. On a machine that does anything else (a browser, a second kernel) that makes a batch of pictures five
-# times slower; asleep, they lose next to nothing on an idle one.
+# to eight times slower; asleep, they cost an idle one about a fifth.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _LIBRARIES = ("torch", "transformers", "scikit-learn", "pillow")

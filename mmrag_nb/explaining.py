@@ -3,72 +3,38 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import carrying
+from .cases import Asked, Case
 from .errors import InvalidSetting, UnknownName
 from .insight import changes, spoken, word_shares
 from .insight.placing import Ranked, Seen, ranked
 from .insight.why import Placing, Term, View, Why
 from .parts import truncated
-from .registry import modality_of
 from .results import Hit, Hits
 from .retrieval import lexical
 from .retrieval.search import Scored
 from .searching import content_words
 from .settings import MOST_HITS
-from .types import Item
+from .unfound import unseen
 from .views import by_name, text_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .catalog.catalog import Catalog
     from .insight.why import Heat, WordShare
     from .parts import Parts
     from .queries import Query
-    from .results import Skipped
     from .retrieval.search import Probe
     from .searching import Searching
     from .settings import Settings
-    from .types import Chunk, Modality, Vectors
+    from .types import Item, Modality
 
 _OCCLUSION = "picture by occlusion (Zeiler and Fergus 2014)"
 _ERASURE = "words by leaving one out (Li et al. 2016)"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A search, to be explained."""
-
-    query: Query
-    hits: Hits
-    k: int
-    raw: bool
-    modalities: tuple[Modality, ...] | None = None
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A chunk, with all that a search knows of it."""
-
-    chunk: Chunk
-    item: Item
-    number: int
-    """Id of the chunk."""
-    probes: tuple[tuple[Probe, View], ...]
-    """Those that reach it."""
-
-    @property
-    def counted(self) -> tuple[Probe, View] | None:
-        return next(((probe, view) for probe, view in self.probes if view.counted), None)
-
-    def vector(self, probe: Probe) -> Vectors:
-        """(d,) the chunk's, where ``probe`` looks."""
-        vector: Vectors = probe.channel.vectors[probe.channel.rows([self.number])[0]]
-        return vector
 
 
 class Explaining:
@@ -114,8 +80,8 @@ class Explaining:
         ]
         number = self._number(which, asked, both[0])
         record = self._catalog.records([number])[number]
-        case = _Case(record.chunk, record.item, number, tuple(_views(number, probes, seen, raw=asked.raw)))
-        reasons = self._unseen(case, asked)
+        case = Case(record.chunk, record.item, number, tuple(_views(number, probes, seen, raw=asked.raw)))
+        reasons = unseen(case, asked, self._parts, self._catalog)
         views = tuple(view for _, view in case.probes)
         name, question = record.item.name, asked.hits.question
         if both[0].place(number) is None:
@@ -156,22 +122,6 @@ class Explaining:
             {**timings, **(_since(start, "picture") if heat else {})},
         )
 
-    def absent(self, name: str, skipped: Iterable[Skipped]) -> Why | None:
-        """Explain what is not in the index: it was skipped, or is a file that was never indexed; else ``None``."""
-        for one in skipped:
-            if name in {one.source, Item("", one.source, "text").name}:
-                return Why(
-                    "", name, "It is not in the index: it was skipped when it was to be indexed.", changes=(one.reason,)
-                )
-        path = Path(name).expanduser()
-        if not path.is_file():
-            return None
-        if modality_of(path.name) is None:
-            kind = path.suffix or "without an extension"
-            return Why("", name, f"It is not in the index: files of its kind ({kind}) are not read.")
-        told = f"Index it: %mmrag_index {name}, or rag.index([{name!r}])."
-        return Why("", name, "It was never indexed: the file is there, the index knows nothing of it.", changes=(told,))
-
     # -- where it stands -------------------------------------------------------------------------------------------
 
     def _number(self, which: int | Hit | Item, asked: Asked, order: Ranked) -> int:
@@ -199,7 +149,7 @@ class Explaining:
         own = order.ids[[chunk in set(chunks) for chunk in order.ids.tolist()]]
         return int(own[0]) if len(own) else chunks[0]
 
-    def _hit(self, case: _Case, asked: Asked, order: Ranked, bm25: float, seen: Sequence[Seen]) -> Hit:
+    def _hit(self, case: Case, asked: Asked, order: Ranked, bm25: float, seen: Sequence[Seen]) -> Hit:
         for hit in asked.hits:
             if (hit.item.id, hit.chunk.ordinal) == (case.item.id, case.chunk.ordinal):
                 return hit
@@ -218,7 +168,7 @@ class Explaining:
         )
         return self._searching.hit(scored, max(place, len(asked.hits) + 1), asked.query)
 
-    def _placing(self, case: _Case, hit: Hit, asked: Asked, order: Ranked) -> Placing:
+    def _placing(self, case: Case, hit: Hit, asked: Asked, order: Ranked) -> Placing:
         kind = order.among(self._catalog.chunks_among([case.chunk.modality]))
         return Placing(
             rank=hit.rank,
@@ -229,7 +179,7 @@ class Explaining:
             raw=asked.raw,
         )
 
-    def _terms(self, case: _Case, query: Query, brought: float) -> tuple[Term, ...]:
+    def _terms(self, case: Case, query: Query, brought: float) -> tuple[Term, ...]:
         """What each word that the lexical channel looks up brought, and what it could have brought."""
         import numpy as np
 
@@ -251,38 +201,9 @@ class Explaining:
             for word, score, rarity, n in zip(words, each, rarities, frequencies, strict=True)
         )
 
-    def _unseen(self, case: _Case, asked: Asked) -> list[str]:
-        """Why it was not looked at, or not in all the ways there are."""
-        chunk = case.chunk
-        if case.number in asked.query.without:
-            return ["it is what was asked with"]
-        if asked.modalities is not None and chunk.modality not in asked.modalities:
-            return [f"only {' and '.join(asked.modalities)} was searched, and this is {chunk.modality}"]
-        if chunk.modality == "audio" and not chunk.text:
-            known = self._catalog.find(case.item.id)
-            silent = known is not None and not known[1].split(";")[0].endswith(" by none")
-            return ["no words were heard in it" if silent else "its speech was not transcribed (speech is 'none')"]
-        ways = self._parts.ways(pictures=chunk.modality == "image")
-        reached = {(view.space, view.modality) for _, view in case.probes}
-        told = []
-        if chunk.modality == "image" and all(way.modality == "text" for way in ways):
-            told.append("its pixels are not looked at (clip is 'none')")
-        for way in ways:
-            space = way.encoder.space
-            can = (
-                chunk.modality == "image"
-                if way.modality == "image"
-                else text_view(chunk, case.item, names=by_name(ways))
-            )
-            if can and (space, way.modality) not in reached and any(space == one for one, _ in asked.query.vectors):
-                told.append(f"it has no vector in {space}: index it again")
-        if not told and not case.probes:
-            told.append("what was asked with cannot be compared with it")
-        return told
-
     # -- what carries it -------------------------------------------------------------------------------------------
 
-    def _of_question(self, case: _Case, query: Query) -> list[WordShare]:
+    def _of_question(self, case: Case, query: Query) -> list[WordShare]:
         """What each word of the question brings to the cosine that counted."""
         if case.counted is None or (case.counted[0].channel.space, "text") not in query.vectors:
             return []
@@ -290,7 +211,7 @@ class Explaining:
         encoder = self._searching.encoders()[probe.channel.space]
         return carrying.shares(truncated(query.words, encoder), encoder, case.vector(probe))
 
-    def _of_text(self, case: _Case) -> tuple[str, list[WordShare], str]:
+    def _of_text(self, case: Case) -> tuple[str, list[WordShare], str]:
         """The text as it was embedded, what each of its words brings, and where their seconds come from."""
         probe = next((probe for probe, view in case.probes if view.modality == "text"), None)
         if probe is None:
@@ -307,7 +228,7 @@ class Explaining:
         known = times if times is not None else spoken.estimated(case.chunk.text, start, end)
         return text, word_shares.timed(words, case.chunk.text, known), "estimated" if times is None else "heard"
 
-    def _heat(self, case: _Case, hit: Hit) -> Heat | None:
+    def _heat(self, case: Case, hit: Hit) -> Heat | None:
         """Which parts of the picture carry its cosine; ``None`` where its pixels were not compared."""
         for probe, view in case.probes:
             if view.modality == "image":
@@ -323,7 +244,7 @@ class Explaining:
                 return carrying.regions(hits, encoder, probe.query, probe.channel.calibration.deviation)
         return hits
 
-    def _facts(self, case: _Case) -> tuple[str, ...]:
+    def _facts(self, case: Case) -> tuple[str, ...]:
         spaces = {view.space for _, view in case.probes}
         encoders = self._searching.encoders().items()
         return (self._settings.strategy, *(encoder.description for space, encoder in encoders if space in spaces))

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
-from .comparing import Comparing
-from .errors import GenerationError, InvalidSetting, MMRagError
+from .errors import GenerationError, InvalidSetting
 from .evidence import evidence
-from .explaining import Asked, Explaining
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
-from .keeping import Kept, existing
-from .mapping import Mapping2D
-from .parts import Parts
+from .keeping import existing
 from .planning import Planning
-from .results import Answer, Hit, Hits, IndexReport, Plan, Removal
-from .searching import Searching
+from .results import Answer, IndexReport, Plan, Removal
+from .searchable import Searchable
 from .settings import Settings
 from .sources.given import as_sources
-from .types import Item, Prompt
-from .variants import Variants
+from .types import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from .insight.comparison import Comparison
-    from .insight.embedding_map import EmbeddingMap
-    from .insight.why import Why
     from .protocols import Progress
-    from .queries import Query
     from .types import Modality
-    from .variants import Variant
 
 
-class MultimodalRAG(Kept):
+class MultimodalRAG(Searchable):
     """An index of pictures, sound and text, and the models that fill and question it.
 
     Parameters
@@ -75,15 +63,6 @@ class MultimodalRAG(Kept):
             raise InvalidSetting(f"give settings= or single choices such as {next(iter(choices))}=, not both")
         catalog = Catalog(Path(path).expanduser() if path is not None else None)
         super().__init__(catalog, settings or Settings(**choices))
-        self._parts = Parts(self.settings)
-        self._variants = Variants(self._parts, self.settings)
-        self._searching = Searching(self._parts, self._catalog, self.settings)
-        self._comparing = Comparing(self._variants, self._catalog)
-        self._mapping = Mapping2D(self._parts, self._catalog, self._searching, self.settings)
-        self._explaining = Explaining(self._parts, self._catalog, self.settings, self._searching)
-        self._asked: tuple[Explaining, Asked] | None = None
-        self.report: IndexReport | None = None
-        """What the last :meth:`index` did, also when it was interrupted."""
 
     # -- index -----------------------------------------------------------------------------------------------------
 
@@ -157,158 +136,6 @@ class MultimodalRAG(Kept):
         chunks = {item_id: counts.get(item_id, 0) for item_id in items}
         return Removal(tuple(items.values()), chunks, dict(left), dry_run=dry_run)
 
-    # -- search ----------------------------------------------------------------------------------------------------
-
-    def load_models(
-        self, *, pictures: bool = False, voice: bool = False, progress: Progress | None = None
-    ) -> tuple[str, ...]:
-        """Load what questions to this index need, so that the first is answered as fast as the next.
-
-        Each part is loaded on first use anyway; this tells of it, and can be done before a lesson begins.
-
-        Parameters
-        ----------
-        pictures, voice
-            Whether it will be asked with pictures, or by voice.
-        progress
-            Told of each model.
-
-        Returns
-        -------
-        tuple of str
-            The models, with device and precision.
-
-        Raises
-        ------
-        EmptyIndex
-            Nothing has been indexed, so it is not known which are needed.
-        ModelUnavailable, NotInstalled
-            One cannot be had.
-        """
-        encoders = self._searching.encoders(pictures=pictures, progress=progress)
-        transcriber = self._parts.transcriber(progress) if voice else None
-        return (
-            *(encoder.description for encoder in encoders.values()),
-            *([transcriber.description] if transcriber else []),
-        )
-
-    def search(
-        self,
-        question: str = "",
-        k: int | None = None,
-        *,
-        raw: bool | None = None,
-        strategy: str | None = None,
-        image: Any = None,
-        audio: Any = None,
-        modalities: Modality | Iterable[Modality] | None = None,
-    ) -> Hits:
-        """Retrieve the ``k`` chunks that fit what is asked best, best first.
-
-        Parameters
-        ----------
-        question
-            What is asked or looked for. Beside a picture, its words count for the lexical channel.
-        k
-            How many, 1 to 100; the setting's where absent.
-        raw
-            Rank by raw cosine alone; the setting's where absent.
-        strategy
-            How the question becomes ranked hits, this time: ``"shared"``; the setting's where absent.
-        image
-            A picture to look for: a path or a ``PIL.Image``.
-        audio
-            The question, spoken: a path, ``(samples, rate)`` or a pydub ``AudioSegment``.
-        modalities
-            Kinds of chunks to find, ``"image"`` or ``("image", "audio")``; all where absent.
-
-        Raises
-        ------
-        EmptyIndex
-            Nothing has been indexed.
-        InvalidSetting
-            ``k``, the strategy or a modality cannot be.
-        MissingVectors
-            What is indexed was embedded by other models than the settings choose now.
-        IndexMismatch
-            A model of the same name made other vectors.
-        LoadError
-            The picture or the sound cannot be read.
-        """
-        start = time.perf_counter()
-        by = self._by(strategy)
-        query = by[0].query(question, image, audio)
-        return self._found(by, query, start, k, raw=raw, modalities=modalities)
-
-    def similar(
-        self,
-        to: Any,
-        k: int | None = None,
-        *,
-        raw: bool | None = None,
-        strategy: str | None = None,
-        modalities: Modality | Iterable[Modality] | None = None,
-    ) -> Hits:
-        """Retrieve what is most like something in the index, or like a picture that is not, itself left out.
-
-        Parameters
-        ----------
-        to
-            A :class:`Hit`, an ``Item``, a name, URI or id of an item in the index; or a path or ``PIL.Image``.
-        k, raw, strategy, modalities
-            As for :meth:`search`.
-
-        Raises
-        ------
-        EmptyIndex
-            Nothing has been indexed.
-        UnknownName
-            Nothing of that name is in the index (any longer), and no picture is there either.
-        """
-        start = time.perf_counter()
-        searching, _ = by = self._by(strategy)
-        if hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
-            query = searching.picture(to)
-        elif isinstance(to, (str, os.PathLike, Item, Hit)):
-            item = self._there(to) if isinstance(to, (Item, Hit)) else self.item(to)
-            chunks = self._catalog.chunk_ids(item.id)
-            if isinstance(to, Hit):  # none is left where the item was indexed anew and has fewer now
-                chunks = chunks[to.chunk.ordinal :][:1]
-            query = searching.like(chunks, f"more like {item.name}")
-        else:
-            kind = type(to).__name__
-            raise MMRagError(
-                f"nothing is like an object of type {kind}: give one hit, an item or its name, or a picture"
-            )
-        return self._found(by, query, start, k, raw=raw, modalities=modalities)
-
-    def _by(self, strategy: str | None) -> tuple[Searching, Explaining]:
-        """Who searches by ``strategy`` this time, and who explains what is found; the settings stay."""
-        if strategy in {None, self.settings.strategy}:
-            return self._searching, self._explaining
-        settings = self._variants.settings({"strategy": strategy})
-        parts = self._variants.parts(settings)
-        searching = Searching(parts, self._catalog, settings)
-        return searching, Explaining(parts, self._catalog, settings, searching)
-
-    def _found(
-        self,
-        by: tuple[Searching, Explaining],
-        query: Query,
-        start: float,
-        k: int | None,
-        *,
-        raw: bool | None,
-        modalities: Modality | Iterable[Modality] | None,
-    ) -> Hits:
-        searching, explaining = by
-        embedded = time.perf_counter() - start
-        kinds = (modalities,) if isinstance(modalities, str) else None if modalities is None else tuple(modalities)
-        hits = searching.hits(query, k, raw=raw, modalities=kinds)
-        hits = replace(hits, timings={"embed": embedded, **hits.timings})
-        self._asked = explaining, explaining.asked(query, hits, k, raw=raw, modalities=kinds)
-        return hits
-
     # -- ask -------------------------------------------------------------------------------------------------------
 
     def ask(
@@ -375,114 +202,6 @@ class MultimodalRAG(Kept):
             timings={**hits.timings, **spent},
         )
 
-    # -- insight ---------------------------------------------------------------------------------------------------
-
-    def compare(
-        self,
-        question: str = "",
-        variants: Iterable[Variant] | Mapping[str, Variant] | None = None,
-        k: int | None = None,
-        *,
-        image: Any = None,
-    ) -> Comparison:
-        """Search by several settings, side by side on one question: who moved where, and why.
-
-        Parameters
-        ----------
-        question, image
-            What is asked; see :meth:`search`.
-        variants
-            Settings to change, each a column beside the settings in force: ``"raw=true"``, ``"strategy=grounded"``,
-            ``"clip=emoji, text=words"`` or ``{"lexical_weight": 0}``; a mapping names the columns. Where absent, every
-            strategy; while there is one only, the raw ranking and the one without words.
-        k
-            How many hits each finds, unless a variant says otherwise; the setting's where absent.
-
-        Returns
-        -------
-        Comparison
-            A column for each; one that cannot work here says why. Variants of the same models share them.
-
-        Raises
-        ------
-        UnknownName, InvalidSetting
-            A variant's setting is misnamed, cannot be, or does not change what is found.
-        EmptyIndex
-            Nothing has been indexed.
-        MMRagError
-            None of them can work: what the first one said.
-        """
-        return self._comparing.compare(question, variants, k, image)
-
-    def why(self, which: Any = 1, question: str | None = None, k: int | None = None) -> Why:
-        """Explain why something was found, or was not.
-
-        Where it stands overall and within its modality, what its cosine and its words brought, which of its words,
-        seconds or pixels carry the cosine, and what would have had to be otherwise for it to stand among the hits.
-
-        Parameters
-        ----------
-        which
-            A rank of the last search or question, from 1, also one beyond its hits; a :class:`Hit`, an ``Item``, or the
-            name, URI or id of an item. Of an item, its best chunk is explained. The name of a file that is not in the
-            index is told why: it was skipped, or never indexed.
-        question
-            What to explain it by, instead of what was asked last.
-        k
-            How many hits to ask for with ``question``; the setting's where absent.
-
-        Raises
-        ------
-        UnknownName
-            Nothing of that name is in the index, and no such file is there; the message has the nearest.
-        InvalidSetting
-            Fewer chunks were ranked.
-        MMRagError
-            Nothing was asked yet; or several items have that name.
-        """
-        if isinstance(which, str) and which.isdecimal() and not self.named(which):
-            which = int(which)
-        if isinstance(which, (str, os.PathLike)):
-            if not self.named(which):
-                absent = self._explaining.absent(os.fspath(which), self.report.skipped if self.report else ())
-                if absent is not None:
-                    return absent
-            which = self.item(which)
-        elif not isinstance(which, (int, Hit, Item)):
-            kind = type(which).__name__
-            raise MMRagError(f"an object of type {kind} is no hit: give a rank, a Hit, or an item's name")
-        if question is not None:
-            query = self._searching.query(question)
-            hits = self._searching.hits(query, k)
-            return self._explaining.why(which, self._explaining.asked(query, hits, k))
-        if self._asked is None:
-            raise MMRagError("nothing was asked yet: ask first, or name the question, why(..., question=...)")
-        explaining, asked = self._asked
-        return explaining.why(which, asked)
-
-    def map(self, question: str = "", method: str = "pca", space: str | None = None) -> EmbeddingMap:
-        """Lay the index on a plane: modalities told apart, the gap between them, the question with its hits marked.
-
-        Parameters
-        ----------
-        question
-            What to mark, with its hits; nothing where empty.
-        method
-            ``pca`` (distances mean something) or ``tsne`` (neighbourhoods do).
-        space
-            A vector space of the index, or the begin of its name. Where absent, the one that pictures share with texts,
-            or the texts' where there are no pictures. Texts that have no vectors there are embedded for the map, a
-            sample of them where there are many; they are not stored.
-
-        Raises
-        ------
-        UnknownName
-            No such method, or space.
-        EmptyIndex, MissingVectors
-            There is nothing to draw.
-        """
-        return self._mapping.map(question, method, space)
-
     # -- the file --------------------------------------------------------------------------------------------------
 
     @classmethod
@@ -504,11 +223,3 @@ class MultimodalRAG(Kept):
                 rag.close()
                 raise
         return rag
-
-    def _go_on(self, catalog: Catalog) -> None:
-        super()._go_on(catalog)
-        self.report = self._asked = None
-
-
-def _is_file(name: str | os.PathLike[str]) -> bool:
-    return Path(name).expanduser().is_file()

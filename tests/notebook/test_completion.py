@@ -255,7 +255,7 @@ def test_no_tab_ever_shows_a_traceback(both, tmp_path, monkeypatch, capsys):
     both.user_ns[3] = "a name that is no text"
     tab(both, "%mmrag_ask {{|")
     del both.user_ns[3]  # IPython's own matchers stumble over it
-    for cell in ("%mmrag_index \0|", "%mmrag_index ~nobody/|", "%mmrag_index /root/" + "x" * 9_000 + "/|"):
+    for cell in ("%mmrag_index \0|", "%mmrag_index ~nobody/|", "%mmrag_index /home/" + "x" * 9_000 + "/|"):
         tab(both, cell)
     for cut in range(40):
         tab(both, "%%mmrag_index -k \"{{a b\nphotos/ x='{{y}} --|"[:cut] + "|")

@@ -23,7 +23,7 @@ import anywidget
 from traitlets import Bool, Dict, Unicode
 
 from mmrag_nb.errors import MMRagError
-from mmrag_nb.notebook.render.escape import one_line
+from mmrag_nb.notebook.render.escape import escape, one_line
 from mmrag_nb.notebook.render.style import STYLE, section
 
 from .controls import CONTROLS
@@ -97,17 +97,17 @@ class LivePanel(anywidget.AnyWidget):
 
     # -- what a panel gives ----------------------------------------------------------------------------------------
 
-    def draw(self, *, live: bool) -> dict[str, str]:
+    def draw(self, *, live: bool) -> dict[str, str]:  # noqa: ARG002 -- text has no controls to leave out
         """Return the regions: names, in order, to HTML. Not ``live``: without what needs a kernel."""
-        raise NotImplementedError
+        return {"text": f"<pre>{escape(self.text())}</pre>"}
 
     def acts(self) -> Mapping[str, Callable[[Act], None]]:
         """Return what a reader can do: names, as in ``data-mm-act``, to methods. There is nothing else they reach."""
-        raise NotImplementedError
+        return {}
 
     def text(self) -> str:
         """Return the state for a terminal of 80 to 100 columns."""
-        raise NotImplementedError
+        return self.label
 
     def still(self) -> str:
         """Return the picture of the state: one self-contained section, at most 400 kB."""

@@ -1,9 +1,11 @@
 """Shared by the tests that look at what we show: the browser."""
 
+import builtins
 import os
 from pathlib import Path
 
 import pytest
+import shells
 from IPython.core.interactiveshell import InteractiveShell
 
 # A shell registers itself to be reset when Python ends, which keeps it, its index and its models until then, and takes
@@ -21,3 +23,13 @@ def browser(tmp_path_factory):
     screenshots.mkdir(parents=True, exist_ok=True)
     with chromium.started(screenshots.resolve()) as browser:
         yield browser
+
+
+@pytest.fixture
+def shell(tmp_path, tmp_path_factory, monkeypatch):
+    """A shell with the magics, offline, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    monkeypatch.delattr(builtins, "_", raising=False)  # doctest leaves one, and a shell then keeps off its own
+    with shells.started() as shell:
+        yield shell

@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 from IPython.core.completer import provisionalcompleter
-from IPython.core.interactiveshell import InteractiveShell
 
 from mmrag_nb.sources.parse import parse_sources
 
@@ -15,19 +14,11 @@ FILES = ("photos/apple.jpg", "photos/pear.jpg", "photos/notes.txt", "my talk.mp3
 
 
 @pytest.fixture
-def shell(tmp_path, tmp_path_factory, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
+def shell(shell, tmp_path):
     for name in FILES:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def tab(shell, cell):

@@ -1,43 +1,16 @@
 """The magics in a real IPython shell."""
 
-import builtins
-
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
+from shells import fails
 
 from mmrag_nb.results import Answer, IndexReport
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
 
 
-@pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.delattr(builtins, "_", raising=False)  # doctest leaves one, and a shell then keeps off its own
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
-
-
 def run(shell, cell):
     return shell.run_cell(cell, store_history=True)
-
-
-def fails(shell, capsys, cell):
-    """The one line that a failing cell prints."""
-    capsys.readouterr()
-    result = run(shell, cell)
-    assert not result.success
-    printed = capsys.readouterr()
-    lines = [line for line in (printed.out + printed.err).splitlines() if line.strip()]
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 def test_three_lines_are_enough(shell, tmp_path):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+import shells
 
 from mmrag_nb.notebook.arguments import flags, free_words, page, parse
 from mmrag_nb.notebook.extension import _MAGICS
@@ -21,12 +21,8 @@ every_magic = pytest.mark.parametrize("name", sorted(DECLARED))
 
 @pytest.fixture(scope="module")
 def shell():
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    with shells.started() as shell:
+        yield shell
 
 
 def examples(name):

@@ -2,8 +2,8 @@
 
 import pytest
 from bs4 import BeautifulSoup
-from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
+from shells import fails
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.errors import EmptyIndex, MMRagError, UnknownName
@@ -13,37 +13,19 @@ HARP = "A concert harp has forty-seven strings and seven pedals."
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
+def shell(shell, tmp_path):
     (tmp_path / "photos").mkdir()
     for shade, name in enumerate(("red apple.png", "pear.png", "plum.png")):
         Image.new("RGB", (8, 8), (90 * shade, 0, 0)).save(tmp_path / "photos" / name)
     (tmp_path / "harp.txt").write_text(HARP)
     shell.run_cell('%%mmrag_index\nphotos\nharp.txt\n{{"The ferry leaves at noon."}}\n')
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def run(shell, cell):
     result = shell.run_cell(cell, store_history=True)
     result.raise_error()
     return result.result
-
-
-def fails(shell, capsys, cell):
-    """The one line that a failing cell prints."""
-    capsys.readouterr()
-    assert not shell.run_cell(cell, store_history=True).success
-    printed = capsys.readouterr()
-    lines = [line for line in (printed.out + printed.err).splitlines() if line.strip()]
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 def names(shell):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+import shells
 from PIL import Image
+from shells import fails
 
 pytest.importorskip("torch")
 
@@ -19,34 +20,19 @@ DEMO = demo_folder()
 def shell(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        InteractiveShell.clear_instance()
-        shell = InteractiveShell.instance()
-        shell.run_line_magic("load_ext", "mmrag_nb")
-        shell.run_line_magic("config", 'MMRag.preset = "offline"')
-        shell.user_ns.update(
-            sources=[DEMO / "emoji", DEMO / "tuning_a_harp.md", DEMO / "tide_tables.txt"],
-            apple=Image.open(DEMO / "emoji" / "drawing_02.png"),
-        )
-        shell.run_cell("%mmrag_index {{sources}} --out report")
-        yield shell
-        shell.run_line_magic("unload_ext", "mmrag_nb")
-        InteractiveShell.clear_instance()
+        with shells.started() as shell:
+            shell.user_ns.update(
+                sources=[DEMO / "emoji", DEMO / "tuning_a_harp.md", DEMO / "tide_tables.txt"],
+                apple=Image.open(DEMO / "emoji" / "drawing_02.png"),
+            )
+            shell.run_cell("%mmrag_index {{sources}} --out report")
+            yield shell
 
 
 def run(shell, cell):
     done = shell.run_cell(cell, store_history=True)
     assert done.success
     return done.result
-
-
-def fails(shell, capsys, cell):
-    """The one line that a failing cell prints."""
-    capsys.readouterr()
-    assert not shell.run_cell(cell, store_history=True).success
-    printed = capsys.readouterr()
-    lines = [line for line in (printed.out + printed.err).splitlines() if line.strip()]
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 def test_search_retrieves_and_writes_no_answer(shell):

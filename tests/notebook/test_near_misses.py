@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from mmrag_nb import MultimodalRAG
@@ -11,20 +10,11 @@ from mmrag_nb.errors import ModelUnavailable, SourceError, UnknownName, nearest
 
 
 @pytest.fixture
-def shell(tmp_path, tmp_path_factory, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+def shell(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (64, 64), "red").save(tmp_path / "photos" / "apple.jpg")
-    yield shell
-    if "mmrag_nb" in shell.extension_manager.loaded:
-        shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def told(shell, capsys, cell):

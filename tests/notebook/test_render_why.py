@@ -5,7 +5,6 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 from hostile import HOSTILE
-from IPython.core.interactiveshell import InteractiveShell
 
 from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
 from mmrag_nb.notebook.render.escape import visible
@@ -134,18 +133,10 @@ def test_a_preview_of_another_kind_is_not_shown():
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
+def shell(shell, tmp_path):
     (tmp_path / "harp.txt").write_text("A concert harp has forty-seven strings and seven pedals.")
     (tmp_path / "ferry boat.txt").write_text("The ferry leaves at noon.")
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def run(shell, cell):

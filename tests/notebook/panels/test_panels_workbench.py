@@ -117,17 +117,9 @@ def test_one_view_and_one_picture_of_all_panels(bench, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.run_line_magic("load_ext", "mmrag_nb")
-    shell.run_line_magic("config", 'MMRag.preset = "offline"')
+def shell(shell):
     shell.run_line_magic("config", 'MMRag.clip = "none"')
-    yield shell
-    shell.run_line_magic("unload_ext", "mmrag_nb")
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def test_the_magic_opens_all_or_one(shell):

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from .insight.why import View
     from .queries import Query
     from .results import Hits
-    from .retrieval.search import Probe
-    from .types import Chunk, Item, Modality, Vectors
+    from .retrieval.channels import Probe
+    from .searching import Scope
+    from .types import Chunk, Item, Vectors
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,18 @@ class Asked:
 
     query: Query
     hits: Hits
-    k: int
-    raw: bool
-    modalities: tuple[Modality, ...] | None = None
+    scope: Scope
+    """``k`` and ``raw`` are said, whatever the settings are by now."""
+
+    @property
+    def k(self) -> int:
+        """How many hits were asked for."""
+        return self.scope.k or len(self.hits)
+
+    @property
+    def raw(self) -> bool:
+        """Whether the ranking was by raw cosine alone."""
+        return bool(self.scope.raw)
 
 
 @dataclass(frozen=True)
@@ -42,5 +52,5 @@ class Case:
 
     def vector(self, probe: Probe) -> Vectors:
         """(d,) the chunk's, where ``probe`` looks."""
-        vector: Vectors = probe.channel.vectors[probe.channel.rows([self.number])[0]]
+        vector: Vectors = probe.channel.vectors[int(probe.channel.rows([self.number])[0])]
         return vector

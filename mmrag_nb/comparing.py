@@ -120,7 +120,8 @@ class Comparing:
         query = searching.query(*asked)
         embedded = time.perf_counter() - start
         depth = max(settings.k, min(self._catalog.chunk_count(), _DEEPEST))
-        ranking, _ = searching.ranking(query, depth, raw=settings.raw)
+        whole = searching.ranking(query, depth=depth)
+        ranking = whole.scored(range(min(len(whole.order), depth)))
         hits = searching.hits(query)  # what a search takes, now that the channels are there
         column = Column(
             name,
@@ -148,7 +149,8 @@ def _in_force(settings: Settings) -> str:
 def _effect(settings: Settings) -> tuple[object, ...]:
     """What decides the hits: two settings of the same effect need no two columns."""
     weight = 0.0 if settings.raw else settings.lexical_weight
-    return *models(settings), settings.strategy, settings.store, settings.k, settings.raw, weight
+    named = tuple(str(getattr(settings, name)) for name in ("fusion", "weights", "pool", "diversity", "fold"))
+    return *models(settings), settings.strategy, settings.store, settings.k, settings.raw, weight, *named
 
 
 def _written(value: object) -> str:
@@ -200,7 +202,7 @@ def _agreement(column: Column, number: int, rows: Sequence[Row]) -> Column:
 
 
 def _standing(place: int, one: Scored, *, raw: bool) -> Standing:
-    words = 0.0 if raw else one.score - one.calibrated
+    words = 0.0 if raw else one.words
     return Standing(place, one.score, one.cosine, one.calibrated, words, one.seen_as, one.space)
 
 

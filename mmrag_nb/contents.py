@@ -90,6 +90,11 @@ class Contents:
             raise MMRagError(f"{which} names {len(found)} items: say which by its path, {places}")
         return found[0]
 
+    def recorded(self, name: str | os.PathLike[str]) -> list[Item]:
+        """The items that make up the record of that name."""
+        text = os.fspath(name)
+        return [item for item in self._all() if item.record is not None and text in {item.record.name, item.record.id}]
+
     def _meant(self, which: Any) -> list[Item]:
         """All items that ``which`` means: a name, a pattern, an item, a hit, or a sequence of these."""
         if isinstance(which, (list, tuple, Hits)):

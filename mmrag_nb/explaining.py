@@ -6,20 +6,22 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from . import carrying
 from .cases import Asked, Case
+from .describing import texts
 from .errors import InvalidSetting, UnknownName
 from .insight import changes, spoken, word_shares
-from .insight.placing import Ranked, Seen, ranked
 from .insight.why import Placing, Term, View, Why
-from .parts import truncated
 from .results import Hit, Hits
 from .retrieval import lexical
-from .retrieval.search import Scored
+from .retrieval.search import tell
 from .searching import content_words
 from .settings import MOST_HITS
+from .truncation import truncated
 from .unfound import unseen
-from .views import by_name, text_view
+from .views import text_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
     from .insight.why import Heat, WordShare
     from .parts import Parts
     from .queries import Query
-    from .retrieval.search import Probe
-    from .searching import Searching
+    from .retrieval.channels import Probe
+    from .retrieval.search import Order
+    from .searching import Ranking, Scope, Searching
     from .settings import Settings
-    from .types import Item, Modality
+    from .types import Item
 
 _OCCLUSION = "picture by occlusion (Zeiler and Fergus 2014)"
+_ROUNDING = 1e-5
+"""Float32 products of one row and of a whole matrix differ in the last bits."""
 _ERASURE = "words by leaving one out (Li et al. 2016)"
 
 
@@ -51,51 +56,41 @@ class Explaining:
     def __init__(self, parts: Parts, catalog: Catalog, settings: Settings, searching: Searching) -> None:
         self._parts, self._catalog, self._settings, self._searching = parts, catalog, settings, searching
 
-    def asked(
-        self,
-        query: Query,
-        hits: Hits,
-        k: int | None = None,
-        *,
-        raw: bool | None = None,
-        modalities: tuple[Modality, ...] | None = None,
-    ) -> Asked:
+    def asked(self, query: Query, hits: Hits, scope: Scope) -> Asked:
         """Note a search, as it was asked for, and what it found."""
         settings = self._settings
-        return Asked(query, hits, settings.k if k is None else k, settings.raw if raw is None else raw, modalities)
+        k = settings.k if scope.k is None else scope.k
+        raw = settings.raw if scope.raw is None else scope.raw
+        return Asked(query, hits, replace(scope, k=k, raw=raw))
 
     # -- why -------------------------------------------------------------------------------------------------------
 
     def why(self, which: int | Hit | Item, asked: Asked) -> Why:
         """Explain a rank of a search, one of its hits, or an item's best chunk; see :meth:`MultimodalRAG.why`."""
         start = time.perf_counter()
-        probes = self._searching.probes(asked.query)[0]
-        seen = [_seen(probe) for probe in probes]
-        allowed = self._searching.among(asked.modalities)
-        bm25, shares = self._searching.by_words(asked.query, asked.k, allowed)
-        brought = {chunk: self._settings.lexical_weight * share for chunk, share in shares.items()}
-        both = [
-            ranked(seen, brought, raw=raw, allowed=allowed, without=asked.query.without)
-            for raw in (asked.raw, not asked.raw)
-        ]
-        number = self._number(which, asked, both[0])
-        record = self._catalog.records([number])[number]
-        case = Case(record.chunk, record.item, number, tuple(_views(number, probes, seen, raw=asked.raw)))
+        ranking = self._searching.ranking(asked.query, asked.scope)
+        otherwise_raw = self._searching.ranking(asked.query, replace(asked.scope, raw=not asked.raw))
+        order = ranking.order
+        number = self._number(which, asked, order)
+        stored = self._catalog.records([number])[number]
+        case = Case(stored.chunk, stored.item, number, tuple(_views(number, ranking.probes, raw=asked.raw)))
         reasons = unseen(case, asked, self._parts, self._catalog)
         views = tuple(view for _, view in case.probes)
-        name, question = record.item.name, asked.hits.question
-        if both[0].place(number) is None:
+        name, question = stored.item.name, asked.hits.question
+        if order.place(number) is None:
             told = f"It could not be found: {'; '.join(reasons)}." if reasons else "It could not be found."
             return Why(question, name, told, views=views, facts=self._facts(case), timings=_since(start, "rank"))
-        hit = self._hit(case, asked, both[0], bm25.get(number, 0.0), seen)
-        placing = self._placing(case, hit, asked, both[0])
-        terms = () if asked.raw else self._terms(case, asked.query, brought.get(number, 0.0))
+        hit = self._hit(case, asked, ranking)
+        placing = self._placing(case, hit, asked, order)
+        brought = float(order.words[order.candidates == number][0])
+        terms = () if asked.raw else self._terms(case, asked.query, brought)
         counted = case.counted
         otherwise = [
-            *changes.margin(hit, counted and counted[1], placing, both[0].scores.tolist()),
+            *changes.margin(hit, counted and counted[1], placing, order.scores.tolist()),
+            *(f"It stands behind {other.item.name}, of which it is a near-duplicate." for other in _before(hit, asked)),
             *(changes.words(terms, case.chunk.modality, captioned=bool(case.chunk.text)) if placing.rank > 1 else []),
             *(f"{reason[0].upper()}{reason[1:]}." for reason in reasons),
-            *changes.other_ways(placing, both[1].place(number), MOST_HITS),
+            *changes.other_ways(placing, otherwise_raw.order.place(number), MOST_HITS),
         ]
         timings = _since(start, "rank")
         start = time.perf_counter()
@@ -124,7 +119,7 @@ class Explaining:
 
     # -- where it stands -------------------------------------------------------------------------------------------
 
-    def _number(self, which: int | Hit | Item, asked: Asked, order: Ranked) -> int:
+    def _number(self, which: int | Hit | Item, asked: Asked, order: Order) -> int:
         """The chunk's id.
 
         Raises
@@ -135,10 +130,10 @@ class Explaining:
             The item is not in the index, or no longer.
         """
         if isinstance(which, int):
-            if not 1 <= which <= max(len(order.ids), len(asked.hits)):
-                raise InvalidSetting(f"there is no hit {which}: {len(order.ids):,} chunks were ranked, from 1")
+            if not 1 <= which <= max(len(order), len(asked.hits)):
+                raise InvalidSetting(f"there is no hit {which}: {len(order):,} chunks were ranked, from 1")
             if which > len(asked.hits):
-                return int(order.ids[which - 1])
+                return int(order.chunks[which - 1])
             which = asked.hits[which - 1]
         item = which.item if isinstance(which, Hit) else which
         chunks = self._catalog.chunk_ids(item.id)
@@ -146,43 +141,33 @@ class Explaining:
             raise UnknownName("item", item.name, [one.name for one in self._catalog.items()])
         if isinstance(which, Hit):
             return chunks[which.chunk.ordinal]
-        own = order.ids[[chunk in set(chunks) for chunk in order.ids.tolist()]]
-        return int(own[0]) if len(own) else chunks[0]
+        own = np.flatnonzero(np.isin(order.candidates, chunks))
+        return int(order.candidates[own[np.argmax(order.own[own])]]) if len(own) else chunks[0]
 
-    def _hit(self, case: Case, asked: Asked, order: Ranked, bm25: float, seen: Sequence[Seen]) -> Hit:
+    def _hit(self, case: Case, asked: Asked, ranking: Ranking) -> Hit:
         for hit in asked.hits:
             if (hit.item.id, hit.chunk.ordinal) == (case.item.id, case.chunk.ordinal):
                 return hit
-        place = order.place(case.number) or 0
-        view = case.counted[1] if case.counted else None
-        raw = ranked(seen, {}, raw=True, without=asked.query.without).place(case.number) if view else None
-        scored = Scored(
-            chunk=case.number,
-            score=float(order.scores[place - 1]),
-            cosine=view.cosine if view else None,
-            calibrated=view.calibrated if view else 0.0,
-            lexical=0.0 if asked.raw else bm25,
-            seen_as=view.modality if view else "text",
-            space=view.space if view else "",
-            raw_rank=raw,
-        )
-        return self._searching.hit(scored, max(place, len(asked.hits) + 1), asked.query)
+        order = ranking.order
+        row = int(np.flatnonzero(order.candidates == case.number)[0])
+        scored = tell(order, ranking.probes, ranking.words, [row], ranking.how)[0]
+        place = max(order.place(case.number) or 0, len(asked.hits) + 1)
+        return self._searching.hit(scored, place, asked.query)
 
-    def _placing(self, case: Case, hit: Hit, asked: Asked, order: Ranked) -> Placing:
-        kind = order.among(self._catalog.chunks_among([case.chunk.modality]))
+    def _placing(self, case: Case, hit: Hit, asked: Asked, order: Order) -> Placing:
+        kind = np.isin(order.chunks, self._catalog.chunks_among([case.chunk.modality]))
+        place = order.place(case.number) or 0
         return Placing(
             rank=hit.rank,
-            of=len(order.ids),
-            among_kind=kind.place(case.number) or 0,
-            kinds=len(kind.ids),
+            of=len(order),
+            among_kind=max(int(kind[:place].sum()), 1),
+            kinds=int(kind.sum()),
             k=asked.k,
             raw=asked.raw,
         )
 
     def _terms(self, case: Case, query: Query, brought: float) -> tuple[Term, ...]:
         """What each word that the lexical channel looks up brought, and what it could have brought."""
-        import numpy as np
-
         words = content_words(query.words)
         total = self._catalog.chunk_count()
         frequencies = [self._catalog.document_frequency(word) for word in words]
@@ -216,9 +201,11 @@ class Explaining:
         probe = next((probe for probe, view in case.probes if view.modality == "text"), None)
         if probe is None:
             return "", [], ""
-        ways = self._parts.ways(pictures=case.chunk.modality == "image")
+        ways = self._parts.ways(pictures=case.chunk.modality == "image", sounds=False)
+        view = next(way.view for way in ways if way.modality == "text")
         encoder = self._searching.encoders()[probe.channel.space]
-        text = truncated(text_view(case.chunk, case.item, names=by_name(ways)), encoder)
+        stored = self._catalog.records([case.number])[case.number]
+        text = truncated(text_view(view, case.chunk, case.item, texts(stored.described)), encoder)
         words = carrying.shares(text, encoder, probe.query)
         start, end = case.chunk.start, case.chunk.end
         if case.chunk.modality != "audio" or start is None or end is None:
@@ -241,7 +228,7 @@ class Explaining:
         for probe in self._searching.probes(query)[0]:
             if probe.channel.modality == "image":
                 encoder = self._searching.encoders()[probe.channel.space]
-                return carrying.regions(hits, encoder, probe.query, probe.channel.calibration.deviation)
+                return carrying.regions(hits, encoder, probe.query, probe.scale.deviation)
         return hits
 
     def _facts(self, case: Case) -> tuple[str, ...]:
@@ -250,24 +237,25 @@ class Explaining:
         return (self._settings.strategy, *(encoder.description for space, encoder in encoders if space in spaces))
 
 
-def _seen(probe: Probe) -> Seen:
-    channel = probe.channel
-    calibration = channel.calibration
-    cosines = channel.vectors @ probe.query
-    return Seen(channel.space, channel.modality, channel.ids, cosines, calibration.mean, calibration.deviation)
-
-
-def _views(number: int, probes: Sequence[Probe], seen: Sequence[Seen], *, raw: bool) -> list[tuple[Probe, View]]:
+def _views(number: int, probes: Sequence[Probe], *, raw: bool) -> list[tuple[Probe, View]]:
     """The chunk in each channel that holds it; the one with the best score counts."""
     found: list[tuple[Probe, View]] = []
-    for probe, column in zip(probes, seen, strict=True):
-        for cosine in probe.channel.cosines(probe.query, [number]).values():
-            calibrated = probe.channel.calibration.score(cosine)
-            place, of = column.place(cosine), len(column.ids)
-            view = View(column.modality, column.space, cosine, calibrated, column.deviation, place, of)
+    for probe in probes:
+        channel = probe.channel
+        cosine = float(probe.cosines([number])[0])
+        if cosine == cosine:  # else it is not there
+            place = 1 + int((channel.vectors @ probe.query > cosine + _ROUNDING).sum())
+            calibrated = float(probe.scale.score(cosine))
+            deviation = probe.scale.deviation
+            view = View(channel.modality, channel.space, cosine, calibrated, deviation, place, len(channel.ids))
             found.append((probe, view))
     best = max((view for _, view in found), key=lambda v: v.cosine if raw else v.calibrated, default=None)
     return [(probe, replace(view, counted=view is best)) for probe, view in found]
+
+
+def _before(hit: Hit, asked: Asked) -> list[Hit]:
+    """The hit that ``hit`` is folded onto."""
+    return [other for other in asked.hits if hit.item.name in other.alike and other.item.id != hit.item.id]
 
 
 def _since(start: float, stage: str) -> dict[str, float]:

@@ -10,14 +10,17 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from .catalog.entries import Entry
+from .completing import Completing
+from .describing import describe, texts
+from .embedding import embed
 from .errors import MMRagError
 from .insight.spoken import WORDS, noted
-from .parts import library_versions, truncated
+from .parts import library_versions
 from .registry import modality_of
 from .results import IndexReport, Skipped
 from .settings import MODELS
 from .types import Chunk, Item, LoadedChunk, LoadedItem, Source
-from .views import by_name, captioned, recipe, text_view, views
+from .views import captioned, recipe, text_view, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .catalog.catalog import Catalog
+    from .catalog.entries import Described
     from .parts import Parts
     from .protocols import Progress
-    from .retrieval.shared import Way
+    from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Preview, Resolved
 
@@ -90,6 +94,8 @@ class _Work:
     """Of the loader, which decides what the pixels are."""
     transcripts: list[str]
     """Of an earlier run by the same loader and transcriber; empty where there was none."""
+    described: dict[int, dict[str, Described]] = field(default_factory=dict)
+    """What models say of its pictures, by ordinal of the chunk."""
 
 
 class Indexing:
@@ -104,14 +110,15 @@ class Indexing:
         self._through: Counter[Modality] = Counter()
         """Items that were indexed, reused or given up."""
 
-    def run(self, sources: Sequence[Source]) -> None:
-        """Index ``sources``; :attr:`tally` grows as each batch is committed."""
+    def run(self, sources: Sequence[Source], *, records: bool = False) -> None:
+        """Index ``sources``, folders as ``records`` where wished; :attr:`tally` grows as each batch is committed."""
         from .sources.outline import expected
         from .sources.resolve import resolve
 
         tally = self.tally
-        self._totals = expected(sources, modality_of=modality_of)
-        found = resolve(sources, modality_of=modality_of, allow_private=self._settings.allow_private_urls)
+        self._totals = expected(sources, modality_of=modality_of, records=records)
+        private = self._settings.allow_private_urls
+        found = resolve(sources, modality_of=modality_of, allow_private=private, records=records)
         while True:
             batch: list[Resolved | Skipped] = []
             with tally.clock("resolve"):
@@ -131,7 +138,8 @@ class Indexing:
         """Load, embed and commit these items together."""
         if not batch:
             return
-        ways = self._ways(pictures=any(resolved.item.modality == "image" for resolved in batch))
+        kinds = {resolved.item.modality for resolved in batch}
+        ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
         works = []
         for place, resolved in enumerate(batch):
             with self.tally.clock("load"):
@@ -139,6 +147,8 @@ class Indexing:
             if work is not None:
                 works.append(work)
         works = self._transcribe(works)
+        if any(way.view == "grounded" for way in ways):
+            self._describe(works)
         entries = [self._entry(work, ways) for work in works]
         vectors = self._embed(works, entries, ways)
         with self.tally.clock("commit"):
@@ -160,9 +170,9 @@ class Indexing:
         done = self._through[modality] + further
         self._progress(f"{doing} {_PLURAL[modality]}", done, max(done, self._totals[modality]) or None)
 
-    def _ways(self, *, pictures: bool) -> list[Way]:
+    def _ways(self, *, pictures: bool, sounds: bool) -> list[Way]:
         with self.tally.clock("models"):
-            ways = self._parts.ways(self._progress, pictures=pictures)
+            ways = self._parts.ways(self._progress, pictures=pictures, sounds=sounds)
         for way in ways:
             encoder = way.encoder
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
@@ -189,8 +199,8 @@ class Indexing:
             tally.skipped.append(Skipped(item.uri, str(error)))
             return None
         tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
-        made = recipe(item.modality, loader.version, ways, self._settings)
-        heard = known is not None and item.modality == "audio" and known[1].split("; ")[0] == made.split("; ")[0]
+        made = recipe(item.modality, loader.version, self._settings)
+        heard = known is not None and item.modality == "audio" and known[1] == made
         return _Work(item, captioned(loaded, item), made, loader.version, self._catalog.texts(item.id) if heard else [])
 
     # -- transcribe ------------------------------------------------------------------------------------------------
@@ -244,49 +254,64 @@ class Indexing:
             work.loaded = replace(work.loaded, chunks=chunks)
         return works
 
+    # -- describe --------------------------------------------------------------------------------------------------
+
+    def _describe(self, works: Sequence[_Work]) -> None:
+        """Note what models say of pictures, unless they have said it before."""
+        models = self._parts.described_by()
+        new: list[tuple[_Work, int, Any]] = []
+        for work in works:
+            ids = self._catalog.chunk_ids(work.item.id)
+            known = {one.chunk.ordinal: one.described for one in self._catalog.records(ids).values()}
+            for ordinal, chunk in enumerate(work.loaded.chunks):
+                if chunk.pixels is None:
+                    continue
+                said = {kind: told for kind, told in known.get(ordinal, {}).items() if models.get(kind) == told.model}
+                work.described[ordinal] = said
+                if set(said) != set(models):
+                    new.append((work, ordinal, chunk.pixels))
+        if new:
+            self._tell("describing", "image")
+            with self.tally.clock("describe"):
+                told = describe([pixels for *_, pixels in new], self._parts, self._progress)
+            for (work, ordinal, _), said in zip(new, told, strict=True):
+                work.described[ordinal] = said
+
     # -- embed -----------------------------------------------------------------------------------------------------
 
     def _embed(
         self, works: Sequence[_Work], entries: Sequence[Entry], ways: Sequence[Way]
     ) -> dict[str, dict[str, NDArray[np.float32]]]:
-        """Vectors by space and key of all views that have none yet; equal content is embedded once."""
-        pixels: dict[str, Any] = {}
-        texts: dict[str, str] = {}
-        owners: dict[str, str] = {}
+        """Vectors by space and key of all views that have none yet."""
+        contents: dict[str, dict[str, Any]] = {}
+        owners: dict[str, tuple[str, int]] = {}
         for work, entry in zip(works, entries, strict=True):
             for loaded, chunk, seen in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
-                for modality, key in seen:
-                    if modality == "image":
-                        pixels[key] = loaded.pixels
-                    else:
-                        texts[key] = text_view(chunk, work.item, names=by_name(ways))
-                        owners[key] = work.item.name
-        vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
-        for way in ways:
-            content: Mapping[str, object] = pixels if way.modality == "image" else texts
-            keys = self._catalog.missing(way.encoder.space, list(content))
-            if not keys:
-                continue
-            own = sum(work.item.modality == way.modality for work in works)
-            if own:  # beside these, the words of pictures and sounds are few
+                described = texts(work.described.get(chunk.ordinal, {}))
+                for view, key in seen:
+                    content: Any = loaded.pixels if view == "image" else loaded.audio
+                    if view not in {"image", "audio"}:
+                        content = text_view(view, chunk, work.item, described)
+                        owners[key] = work.item.name, len(content)
+                    contents.setdefault(view, {})[key] = content
+        counts = Counter(work.item.modality for work in works)
+        told: list[Modality] = []
+
+        def doing(way: Way) -> None:
+            if counts[way.modality]:  # beside these, the words of pictures and sounds are few
                 self._tell("embedding", way.modality)
-            encoder = way.encoder
-            self.tally.models[encoder.description] = None
-            with self.tally.clock("embed"):
-                if way.modality == "image":
-                    rows = encoder.embed_images([pixels[key] for key in keys])
-                else:
-                    fitting = {key: truncated(texts[key], encoder) for key in keys}
-                    rows = encoder.embed_texts(list(fitting.values()))
-                    self.tally.notes += [
-                        (owners[key], f"{encoder.space} sees {len(seen):,} of a text's {len(texts[key]):,} characters")
-                        for key, seen in fitting.items()
-                        if len(seen) < len(texts[key])
-                    ]
-            if own:
-                self._tell("embedding", way.modality, own)
-            vectors.setdefault(way.encoder.space, {}).update(zip(keys, rows, strict=True))
-        return vectors
+                told.append(way.modality)
+
+        with self.tally.clock("embed"):
+            made = embed(contents, ways, self._catalog, doing)
+        for modality in told:
+            self._tell("embedding", modality, counts[modality])
+        self.tally.models |= made.models
+        self.tally.notes += [
+            (owners[key][0], f"{space} sees {seen:,} of a text's {owners[key][1]:,} characters")
+            for key, space, seen in made.cut
+        ]
+        return made.vectors
 
     def _entry(self, work: _Work, ways: Sequence[Way]) -> Entry:
         item, loaded = work.item, work.loaded
@@ -298,10 +323,10 @@ class Indexing:
         for ordinal, part in enumerate(loaded.chunks):
             previews |= {(ordinal, kind): shown for kind, shown in part.previews.items()}
         seen = [
-            list(views(chunk, part, item, work.version, ways))
-            for chunk, part in zip(chunks, loaded.chunks, strict=True)
+            list(views(chunk, item, work.version, texts(work.described.get(chunk.ordinal, {})), ways))
+            for chunk in chunks
         ]
-        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews)
+        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews, work.described)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
@@ -318,10 +343,19 @@ def up_to_date(item: Item, catalog: Catalog, parts: Parts, settings: Settings, w
     version = parts.loader(item.modality, ways[-1].encoder).version
     return (
         known is not None
-        and known[1] == recipe(item.modality, version, ways, settings)
+        and known[1] == recipe(item.modality, version, settings)
         and known[0].metadata.get("caption") == item.metadata.get("caption")
-        and not (by_name(ways) and item.modality == "image" and known[0].words != item.words)
-        and not any(catalog.lacks(item.id, way.encoder.space, way.modality) for way in ways)
+        and (item.modality != "image" or not _tells_otherwise(known[0], item, ways))
+        and not Completing(parts, catalog, settings).lacking(ways, item.id)
+    )
+
+
+def _tells_otherwise(known: Item, item: Item, ways: Sequence[Way]) -> bool:
+    """Whether a picture's name, or what is said of it, is embedded and has changed."""
+    views = {way.view for way in ways}
+    renamed = known.words != item.words
+    return (renamed and bool(views & {"titled", "grounded"})) or (
+        "grounded" in views and known.metadata != item.metadata
     )
 
 

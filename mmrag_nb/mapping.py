@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .carrying import pixels_of
 from .errors import InvalidSetting, MissingVectors, UnknownName
 from .insight.embedding_map import EmbeddingMap, measured_gap, portions, project, scattered
-from .parts import truncated
+from .truncation import truncated
 from .types import MODALITIES, Preview
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from .catalog.catalog import Catalog
-    from .catalog.entries import Record
+    from .catalog.entries import Stored
     from .parts import Parts
     from .protocols import Encoder
     from .queries import Query
@@ -74,7 +74,7 @@ class Mapping2D:
                 raise InvalidSetting(
                     f"a question cannot be put into {space}: choose its model first, or draw the map without one"
                 )
-            found = [one.chunk for one in self._searching.ranking(query, self._settings.k, raw=self._settings.raw)[0]]
+            found = self._searching.ranking(query).order.chunks[: self._settings.k].tolist()
         cloud = self._drawn(self._cloud(space, encoder, found), DRAWN[method], found)
         embedded = time.perf_counter()
         plane = project(cloud.vectors, asked, method)
@@ -132,7 +132,7 @@ class Mapping2D:
         import numpy as np
 
         pictures, pixels = self._catalog.matrix(space, "image")
-        texts, read = self._catalog.matrix(space, "text")
+        texts, read = self._read(space)
         fresh = ~np.isin(texts, pictures)  # a captioned picture is one point, where its pixels are
         texts, read = texts[fresh], read[fresh]
         notes: tuple[str, ...] = ()
@@ -143,6 +143,14 @@ class Mapping2D:
         order = np.argsort(ids)
         seen = np.arange(len(ids)) < len(pictures)
         return _Cloud(ids[order], np.vstack(both)[order], seen[order], notes)
+
+    def _read(self, space: str) -> tuple[NDArray[np.int64], Vectors]:
+        """All that is in ``space`` as text, under whatever view."""
+        for view in ("titled", "text", "grounded"):
+            texts, read = self._catalog.matrix(space, view)
+            if len(texts):
+                return texts, read
+        return texts, read
 
     def _embedded(
         self, encoder: Encoder, pictures: NDArray[np.int64], first: Sequence[int]
@@ -181,7 +189,7 @@ class Mapping2D:
         return _Cloud(cloud.ids[rows], cloud.vectors[rows], cloud.seen[rows], (*cloud.notes, note))
 
     def _pictures(
-        self, records: Sequence[Record], points: NDArray[np.float32], hits: Sequence[int]
+        self, records: Sequence[Stored], points: NDArray[np.float32], hits: Sequence[int]
     ) -> dict[int, Preview]:
         """Small pictures of the hits, and of others from all over the map."""
         import numpy as np

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import threading
-from dataclasses import replace
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .errors import InvalidSetting, ModelUnavailable, nearest
-from .retrieval.calibration import fit
-from .retrieval.search import Channel
+from .channelling import Channels
+from .errors import InvalidSetting, ModelUnavailable, NotInstalled, nearest
+from .retrieval.ways import Encoders
 from .settings import NONE, known_values, model_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .catalog.catalog import Catalog
-    from .protocols import Encoder, Generator, Loader, Progress, Transcriber
-    from .retrieval.calibration import Calibration
-    from .retrieval.shared import Way
+    from .protocols import Describer, Encoder, Generator, Loader, Progress, Reranker, Transcriber
+    from .retrieval.channels import Channel, Probe
+    from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Vectors
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 # to eight times slower; asleep, they cost an idle one about a fifth.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+MOST_TOKENS = 77
+"""Of a passage, whatever the encoder takes: CLIP's limit, so that every strategy can use the same chunks."""
 _LIBRARIES = ("torch", "transformers", "scikit-learn", "pillow")
 
 
@@ -44,14 +50,15 @@ class Parts:
         self._lock = threading.RLock()
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
         self._loaders: dict[tuple[str, str], Loader] = {}
-        self._channels: dict[tuple[str, Modality], tuple[object, Channel | None]] = {}
-        self._calibrations: dict[tuple[str, Modality, Modality], Calibration] = {}
+        self._channels = Channels(settings, self._lock)
 
     def under(self, settings: Settings) -> Parts:
         """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""
         other = Parts(settings)
         other._models, other._loaders, other._lock = self._models, self._loaders, self._lock
         return other
+
+    # -- models ----------------------------------------------------------------------------------------------------
 
     def _model(self, model: str, progress: Progress | None) -> Any:
         with self._lock:  # else two threads would load it twice
@@ -64,33 +71,44 @@ class Parts:
         kind, name, argument = model_entry(model, choice)
         options = registry.entry(kind, name).options
         key = (name, argument, *(str(getattr(self._settings, option)) for option in options))
-        if self._models.get(model, ((),))[0] != key:
-            if progress is not None:
-                progress(f"loading {argument or name}", 0, None)
-            self._models.pop(model, None)  # two big models need not be in memory at once
-            try:
-                self._models[model] = (key, registry.create(kind, name, argument, self._settings))
-            except ModelUnavailable as error:
-                near = nearest(choice, known_values(model), cutoff=0.75)
-                if near in {"", choice}:
-                    raise
-                raise ModelUnavailable(f"{error}. Or did you mean {near!r}?") from error.__cause__
-        return self._models[model][1]
+        for known, made in self._models.values():  # one model may serve two settings
+            if known == key:
+                return made
+        # The text encoder of one strategy stays while another is tried.
+        slot = (
+            f"{model} of {'shared' if self._settings.strategy == 'shared' else 'others'}" * (model == "text") or model
+        )
+        if progress is not None:
+            progress(f"loading {argument or name}", 0, None)
+        self._models.pop(slot, None)  # two big models need not be in memory at once
+        try:
+            self._models[slot] = (key, registry.create(kind, name, argument, self._settings))
+        except ModelUnavailable as error:
+            near = nearest(choice, known_values(model), cutoff=0.75)
+            if near in {"", choice}:
+                raise
+            raise ModelUnavailable(f"{error}. Or did you mean {near!r}?") from error.__cause__
+        return self._models[slot][1]
 
-    def ways(self, progress: Progress | None = None, *, pictures: bool = True) -> list[Way]:
+    def ways(self, progress: Progress | None = None, *, pictures: bool = True, sounds: bool = True) -> list[Way]:
         """How the strategy embeds and finds chunks.
 
-        Without ``pictures``, an encoder that only they need is not loaded.
+        Without ``pictures`` or ``sounds``, an encoder that only they need is not loaded.
 
         Raises
         ------
         InvalidSetting
             The settings go without any encoder.
         """
-        strategy = registry.find("strategy", self._settings.strategy)
+        strategy = self._settings.strategy
         text: Encoder | None = self._model("text", progress)
-        image: Encoder | None = self._model("clip", progress) if pictures or text is None else None
-        found: list[Way] = strategy(image, text)
+        seeing = strategy != "grounded" and (pictures or text is None)
+        image: Encoder | None = self._model("clip", progress) if seeing else None
+        hearing = strategy == "separate" and sounds
+        sound: Encoder | None = self._model("sound", progress) if hearing else None
+        found: list[Way] = registry.find("strategy", strategy)(Encoders(image, text, sound))
+        if not any(way.modality == "text" for way in found) and strategy != "shared":
+            raise InvalidSetting(f"text is {NONE!r}, and strategy {strategy} reads: set text to 'words' or a model")
         if not found:
             raise InvalidSetting(f"clip and text are both {NONE!r}, so nothing can be embedded: set text to 'words'")
         return found
@@ -98,6 +116,58 @@ class Parts:
     def transcriber(self, progress: Progress | None = None) -> Transcriber | None:
         """Who turns speech into text; ``None`` where the settings go without."""
         return self._model("speech", progress)  # type: ignore[no-any-return]
+
+    def describers(
+        self, progress: Progress | None = None, kinds: Collection[str] = ("caption", "ocr")
+    ) -> dict[str, Describer]:
+        """Who turns pictures into text: ``caption`` and ``ocr``, as far as the settings name them.
+
+        OCR that only the preset names, and whose library is absent, is left out.
+        """
+        found: dict[str, Describer] = {}
+        captioner = self._settings.chosen("captioner") if "caption" in kinds else NONE
+        if captioner == NONE:
+            pass
+        elif captioner == "tags":
+            if (seeing := self._model("clip", progress)) is not None:
+                found["caption"] = self._made("captioner", "tags", seeing)
+        elif captioner == "generator":
+            found["caption"] = self._made("captioner", "generator", self.generator()[0])
+        elif (seeing := self._model("captioner", progress)) is not None:
+            found["caption"] = seeing
+        try:
+            reader = self._model("ocr", progress) if "ocr" in kinds else None
+        except NotInstalled:
+            if self._settings.own("ocr"):
+                raise
+        else:
+            if reader is not None:
+                found["ocr"] = reader
+        return found
+
+    def described_by(self) -> dict[str, str]:
+        """What stands for each of :meth:`describers` in the index, without loading one."""
+        settings = self._settings
+        captioner, reader, clip = (settings.chosen(model) for model in ("captioner", "ocr", "clip"))
+        of = {"tags": clip, "generator": settings.chosen("generator")}.get(captioner, "")
+        found = {} if NONE in {captioner, of} else {"caption": f"{captioner} of {of}" if of else captioner}
+        if reader != NONE and (settings.own("ocr") or find_spec(reader) is not None):
+            found["ocr"] = reader
+        return found
+
+    def reranker(self, progress: Progress | None = None) -> Reranker | None:
+        """Who looks at the best hits a second time; ``None`` where the settings go without."""
+        if self._settings.chosen("reranker") == "judge":
+            return self._made("reranker", "judge", self.generator()[0])  # type: ignore[no-any-return]
+        return self._model("reranker", progress)  # type: ignore[no-any-return]
+
+    def _made(self, kind: str, name: str, of: Any) -> Any:
+        """What works by another model, kept as long as that is."""
+        with self._lock:
+            key = (kind, name, str(id(of)))
+            if self._models.get(kind, ((),))[0] != key:
+                self._models[kind] = (key, registry.find(kind, name)(of))
+            return self._models[kind][1]
 
     def generator(self) -> tuple[Generator, str]:
         """Who writes the answer, and why it is another than the settings name (empty where it is not).
@@ -115,69 +185,30 @@ class Parts:
         return self._model("generator", None), ""
 
     def loader(self, modality: Modality, reader: Encoder) -> Loader:
-        """Make the loader for items of ``modality``; texts are cut to fit ``reader``."""
+        """Make the loader for items of ``modality``; texts are cut to fit ``reader``, and any strategy's."""
         key = (modality, reader.space if modality == "text" else "")
         if key not in self._loaders:
             loader = registry.find("loader", modality)
-            self._loaders[key] = loader(reader.max_tokens, reader.count_tokens) if modality == "text" else loader()
+            most = min(reader.max_tokens, MOST_TOKENS)
+            self._loaders[key] = loader(most, reader.count_tokens) if modality == "text" else loader()
         return self._loaders[key]
 
-    def channel(self, catalog: Catalog, way: Way, asked: Modality) -> Channel | None:
-        """The vectors of ``way``, fresh, calibrated for questions that are ``asked``; ``None`` where there are none."""
-        place = (way.encoder.space, way.modality)
-        with self._lock:  # a calibration belongs to the very vectors it was fitted to
-            channel = self._channel(catalog, *place)
-            if channel is None:  # known without embedding the background
-                return None
-            if (*place, asked) not in self._calibrations:
-                background = self._background(catalog, way.encoder, asked)
-                self._calibrations[(*place, asked)] = fit(background, channel.vectors, way.encoder.least_deviation)
-            return replace(channel, calibration=self._calibrations[(*place, asked)])
+    # -- channels --------------------------------------------------------------------------------------------------
 
-    def _channel(self, catalog: Catalog, space: str, modality: Modality) -> Channel | None:
-        place = (space, modality)
-        state = (self._settings.store, catalog.generation)
-        if self._channels.get(place, (None, None))[0] != state:
-            ids, vectors = catalog.matrix(*place)
-            channel = None
-            if len(ids):
-                store = registry.create("store", self._settings.store, "", self._settings)
-                store.fit(ids, vectors)
-                channel = Channel(*place, ids, vectors, store)
-            self._channels[place] = (state, channel)
-            self._calibrations = {key: one for key, one in self._calibrations.items() if key[:2] != place}
-        return self._channels[place][1]
+    def probe(self, catalog: Catalog, way: Way, asked: Modality, query: Vectors) -> Probe | None:
+        """A question put to the vectors of ``way``, fresh, calibrated for questions that are ``asked``.
 
-    def _background(self, catalog: Catalog, encoder: Encoder, asked: Modality) -> Vectors:
-        from .assets.background import pictures, queries
+        ``None`` where there are no vectors.
+        """
+        return self._channels.probe(catalog, way, asked, query, lambda: self.loader("image", way.encoder))
 
-        texts = encoder.background or queries()
-        what = [path.name for path in pictures()] if asked == "image" else texts
-        digest = hashlib.sha256("\n".join(what).encode())
-        kept = catalog.background(encoder.space, asked, digest.hexdigest())
-        if kept is None:
-            if asked == "image":
-                loader = self.loader("image", encoder)
-                pixels = [chunk.pixels for path in pictures() for chunk in loader.load(path, path.name).chunks]
-                kept = encoder.embed_images([one for one in pixels if one is not None])
-            else:
-                kept = encoder.embed_texts([truncated(text, encoder) for text in texts])
-            catalog.set_background(encoder.space, asked, digest.hexdigest(), kept)
-        return kept
+    def channel(self, catalog: Catalog, way: Way) -> Channel | None:
+        """The vectors of ``way``, fresh; ``None`` where there are none."""
+        return self._channels.channel(catalog, way)
 
-
-def truncated(text: str, encoder: Encoder) -> str:
-    """As much of the beginning of ``text`` as ``encoder`` takes: all of it, or up to the last blank that fits."""
-    if encoder.count_tokens(text) <= encoder.max_tokens:
-        return text
-    # A token has seldom more than 16 characters; what lies far beyond need not be counted again and again.
-    low, high = 1, min(len(text), 16 * encoder.max_tokens)
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = encoder.count_tokens(text[:middle]) <= encoder.max_tokens
-        low, high = (middle, high) if fits else (low, middle - 1)
-    head = text[:low]
-    return head if text[low : low + 1].isspace() or not head.strip().count(" ") else head.rsplit(None, 1)[0]
+    def maxima(self, catalog: Catalog, probes: Sequence[Probe]) -> NDArray[np.float64]:
+        """What arbitrary questions reach at best where ``probes`` look."""
+        return self._channels.maxima(catalog, probes)
 
 
 def short_name(model: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .catalog.catalog import Catalog
     from .parts import Parts
     from .protocols import Progress
-    from .retrieval.shared import Way
+    from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Resolved, Source
 
@@ -52,7 +52,7 @@ class Planning:
         self._skipped: list[Skipped] = []
         self._remarks: list[str] = []
 
-    def run(self, sources: Sequence[Source]) -> Plan:
+    def run(self, sources: Sequence[Source], *, records: bool = False) -> Plan:
         """Tell what indexing ``sources`` would do.
 
         Raises
@@ -62,10 +62,10 @@ class Planning:
         """
         from .sources.outline import addresses
 
-        local, fetched, refused = addresses(sources)
+        local, fetched, refused = addresses(sources, modality_of=modality_of)
         self._skipped += refused
         start = time.perf_counter()
-        items = self._resolved(local)
+        items = self._resolved(local, records=records)
         seconds: Counter[str] = Counter()
         if items:
             seconds["resolve"] += time.perf_counter() - start  # type: ignore[assignment]
@@ -93,13 +93,13 @@ class Planning:
             remarks=tuple(self._remarks),
         )
 
-    def _resolved(self, sources: Sequence[Source]) -> dict[Modality, list[Resolved]]:
+    def _resolved(self, sources: Sequence[Source], *, records: bool) -> dict[Modality, list[Resolved]]:
         from .sources.outline import expected
         from .sources.resolve import resolve
 
-        total = expected(sources, modality_of=modality_of).total()
+        total = expected(sources, modality_of=modality_of, records=records).total()
         items: dict[Modality, list[Resolved]] = {}
-        for place, one in enumerate(resolve(sources, modality_of=modality_of), 1):
+        for place, one in enumerate(resolve(sources, modality_of=modality_of, records=records), 1):
             self._progress("opening sources", place, max(place, total))
             if isinstance(one, Skipped):
                 self._skipped.append(one)
@@ -129,7 +129,7 @@ class Planning:
 
     def _ways(self, modalities: Sequence[Modality]) -> list[Way]:
         with self._offline():
-            ways = self._parts.ways(self._progress, pictures="image" in modalities)
+            ways = self._parts.ways(self._progress, pictures="image" in modalities, sounds="audio" in modalities)
         for way in ways:
             self._catalog.holds(way.encoder.space, way.encoder.fingerprint)
         return ways

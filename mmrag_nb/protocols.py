@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .types import Content, Generation, LoadedItem, Modality, Prompt, Samples, Vectors
+    from .types import Content, Evidence, Generation, LoadedItem, Modality, Preview, Prompt, Samples, Vectors
 
 
 @runtime_checkable
@@ -69,6 +69,53 @@ class Encoder(Protocol):
 
     def embed_images(self, images: Sequence[Image]) -> Vectors:
         """(n, dimension) float32, unit rows, of RGB pictures of any size."""
+        ...
+
+
+@runtime_checkable
+class SoundEncoder(Encoder, Protocol):
+    """An encoder that hears: ``audio`` is among its modalities."""
+
+    rate: int
+    """Sample rate it wants, Hz."""
+
+    def embed_sounds(self, clips: Sequence[Samples]) -> Vectors:
+        """(n, dimension) float32, unit rows, of mono float32 samples in [-1, 1] at ``rate``, of any length."""
+        ...
+
+
+@runtime_checkable
+class Describer(Protocol):
+    """Pictures to text: what is seen in them (a captioner), or what is written in them (OCR)."""
+
+    fingerprint: Mapping[str, str]
+    """What makes its texts what they are: ``model``, ``revision``."""
+    description: str
+    """For people: model, device, precision."""
+
+    def describe(self, pictures: Sequence[Image]) -> list[str]:
+        """One text per RGB picture of any size; empty where nothing can be said, or nothing is written."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """A second, closer look at the few best hits: question and evidence together."""
+
+    description: str
+    modalities: frozenset[Modality]
+    """Kinds of evidence it looks at: ``text`` alone, or pictures as such too. Anything else is judged by its text."""
+
+    def scores(self, question: str, evidence: Sequence[Evidence], pictures: Sequence[Preview] = ()) -> list[float]:
+        """How well each piece of ``evidence`` answers ``question`` (asked with ``pictures``); higher is better.
+
+        Scores compare with each other within one call only.
+
+        Raises
+        ------
+        MMRagError
+            The model failed, or wrote what cannot be read as scores; the order before then stays.
+        """
         ...
 
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidSetting, LoadError, MMRagError, SourceError
-from .parts import truncated
 from .sources.paths import missing
+from .truncation import truncated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from PIL.Image import Image
+
     from .protocols import Encoder, Loader, Transcriber
     from .types import LoadedItem, Modality, Preview, Vectors
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One part of what is asked: of "this shoe, but in red" the picture is one, the words are another."""
+
+    vectors: Mapping[tuple[str, Modality], Vectors]
+    """By space and by the modality of what is asked: a unit vector (d,)."""
+    weight: float = 1.0
+    """What it counts; negative for what hits are to be unlike."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +38,18 @@ class Query:
     """How it is called in results."""
     words: str = ""
     """What the lexical channel looks up."""
-    vectors: Mapping[tuple[str, Modality], Vectors] = field(default_factory=dict)
-    """By space and by the modality of what is asked: a unit vector (d,)."""
+    facets: tuple[Facet, ...] = ()
     notes: tuple[str, ...] = ()
     """What had to be cut, what was heard."""
     picture: Preview | None = None
     """The picture asked with, as a generator is given it."""
     without: frozenset[int] = frozenset()
     """Chunks that are not to be found: those asked with."""
+
+    @property
+    def vectors(self) -> Mapping[tuple[str, Modality], Vectors]:
+        """Those of all facets by space and modality; where several have the same, the first one's."""
+        return {place: vector for facet in reversed(self.facets) for place, vector in facet.vectors.items()}
 
 
 def text_query(encoders: Mapping[str, Encoder], question: str) -> Query:
@@ -44,31 +60,56 @@ def text_query(encoders: Mapping[str, Encoder], question: str) -> Query:
         seen = truncated(question, encoder)
         if len(seen) < len(question):
             cut.append(f"question cut to its first {len(seen):,} of {len(question):,} characters for {space}")
-        vectors[space, "text"] = encoder.embed_texts([seen])[0]
-    return Query(question, question, vectors, tuple(cut))
+        # Some encoders are told whether a text asks or answers.
+        embed = getattr(encoder, "embed_questions", encoder.embed_texts)
+        vectors[space, "text"] = embed([seen])[0]
+    return Query(question, question, (Facet(vectors),), tuple(cut))
 
 
-def picture_query(encoders: Mapping[str, Encoder], loader: Loader, image: Any, words: str = "") -> Query:
-    """A path or ``PIL.Image``, in each space that sees pictures; ``words`` are for the lexical channel.
+def picture_query(encoders: Mapping[str, Encoder], loader: Loader, image: Any) -> tuple[Query, Image]:
+    """A path or ``PIL.Image``, in each space that sees pictures; beside it its pixels, RGB.
 
     Raises
     ------
-    InvalidSetting
-        No encoder sees pictures.
     LoadError
         It cannot be read as a picture.
     """
-    seeing = {space: encoder for space, encoder in encoders.items() if "image" in encoder.modalities}
-    if not seeing:
-        raise InvalidSetting("clip is 'none', so pictures cannot be asked with: set it to 'emoji' or a CLIP model")
     loaded = _load(loader, image)
     pixels = loaded.chunks[0].pixels
     assert pixels is not None
+    seeing = {space: encoder for space, encoder in encoders.items() if "image" in encoder.modalities}
+    vectors: dict[tuple[str, Modality], Vectors] = {
+        (space, "image"): encoder.embed_images([pixels])[0] for space, encoder in seeing.items()
+    }
+    shown = "more like this picture"
+    return Query(shown, facets=(Facet(vectors),) * bool(vectors), picture=loaded.previews.get("proxy")), pixels
+
+
+def sound_query(encoders: Mapping[str, Encoder], loader: Loader, audio: Any) -> Query:
+    """A sound as such, in each space that hears; of several utterances, their mean. No facet where none hears."""
+    from .loaders.audio import samples
+
+    clips = _clips(loader, audio)
+    vectors: dict[tuple[str, Modality], Vectors] = {}
+    for space, encoder in encoders.items():
+        if "audio" in encoder.modalities:
+            heard = [samples(clip.set_frame_rate(encoder.rate)) for clip in clips]  # type: ignore[attr-defined]
+            vectors[space, "audio"] = mean(list(encoder.embed_sounds(heard)))  # type: ignore[attr-defined]
+    return Query("more like this sound", facets=(Facet(vectors),) * bool(vectors))
+
+
+def mixed_query(picture: Query, words: Query, balance: float) -> Query:
+    """A picture and words together, each counting by itself; ``balance`` is the picture's share."""
+    facets = (
+        *(replace(facet, weight=balance) for facet in picture.facets),
+        *(replace(facet, weight=1 - balance) for facet in words.facets),
+    )
     return Query(
-        words or "more like this picture",
-        words,
-        {(space, "image"): encoder.embed_images([pixels])[0] for space, encoder in seeing.items()},
-        picture=loaded.previews.get("proxy"),
+        words.shown,
+        words.words if balance < 1 else "",
+        tuple(facet for facet in facets if facet.weight > 0),
+        (*picture.notes, *words.notes),
+        picture.picture,
     )
 
 
@@ -85,12 +126,10 @@ def heard(transcriber: Transcriber | None, loader: Loader, audio: Any) -> str:
         No words were heard.
     """
     from .loaders.audio import samples
-    from .sources.sound import is_sound, to_segment
 
     if transcriber is None:
         raise InvalidSetting("speech is 'none', so nothing can be asked by voice: set it to 'pocketsphinx' or a model")
-    sound = to_segment(audio)[0] if is_sound(audio) else audio
-    clips = [chunk.audio for chunk in _load(loader, sound).chunks if chunk.audio is not None]
+    clips = _clips(loader, audio)
     texts = transcriber.transcribe([samples(clip.set_frame_rate(transcriber.rate)) for clip in clips])
     words = " ".join(text for text in texts if text).strip()
     if not words:
@@ -98,15 +137,24 @@ def heard(transcriber: Transcriber | None, loader: Loader, audio: Any) -> str:
     return words
 
 
-def stored_query(
-    shown: str, vectors: Mapping[tuple[str, Modality], Sequence[Vectors]], without: frozenset[int]
-) -> Query:
-    """Something that is in the index, by the vectors (d,) of its chunks: of several in one space, their mean."""
+def mean(vectors: Sequence[Vectors]) -> Vectors:
+    """(d,) the direction of several (d,)."""
     import numpy as np
 
-    means = {place: np.mean(np.stack(list(several)), axis=0) for place, several in vectors.items()}
-    units = {place: (mean / (np.linalg.norm(mean) or 1.0)).astype(np.float32) for place, mean in means.items()}
-    return Query(shown, vectors=units, without=without)
+    middle = np.mean(np.stack(list(vectors)), axis=0)
+    return np.asarray(middle / (np.linalg.norm(middle) or 1.0), np.float32)
+
+
+def stored_query(shown: str, facets: Sequence[Facet], without: frozenset[int]) -> Query:
+    """Something that is in the index, or several things, by the vectors of their chunks."""
+    return Query(shown, facets=tuple(facets), without=without)
+
+
+def _clips(loader: Loader, audio: Any) -> list[Any]:
+    from .sources.sound import is_sound, to_segment
+
+    sound = to_segment(audio)[0] if is_sound(audio) else audio
+    return [chunk.audio for chunk in _load(loader, sound).chunks if chunk.audio is not None]
 
 
 def _load(loader: Loader, content: Any) -> LoadedItem:

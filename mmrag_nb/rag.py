@@ -17,7 +17,7 @@ from .indexing import Indexing
 from .keeping import existing
 from .planning import Planning
 from .results import Answer, IndexReport, Plan, Removal
-from .searchable import Searchable
+from .searchable import Searchable, scope
 from .settings import Settings
 from .sources.given import as_sources
 from .types import Prompt
@@ -66,7 +66,7 @@ class MultimodalRAG(Searchable):
 
     # -- index -----------------------------------------------------------------------------------------------------
 
-    def index(self, sources: Any, *, progress: Progress | None = None) -> IndexReport:
+    def index(self, sources: Any, *, records: bool = False, progress: Progress | None = None) -> IndexReport:
         """Index ``sources``; what is in the index already, unchanged, is not embedded again.
 
         Parameters
@@ -74,7 +74,10 @@ class MultimodalRAG(Searchable):
         sources
             One or a list of: path, glob, folder, http(s) URL (``str``); ``pathlib.Path``; ``PIL.Image``; sound as
             ``(samples, rate)`` or ``pydub.AudioSegment``; a dict with one of ``text``, ``image``, ``audio``, ``path``
-            or ``url`` and any metadata (``caption`` is searchable text).
+            or ``url`` and any metadata (``caption`` is searchable text). A dict with several of these, or with a list,
+            is a record: its parts are scored as one. A ``pandas.DataFrame`` gives a record for each row.
+        records
+            Every folder that holds files is a record of them.
         progress
             Told of each step.
 
@@ -91,13 +94,13 @@ class MultimodalRAG(Searchable):
         indexing = Indexing(self._parts, self._catalog, self.settings, progress)
         interrupted = True
         try:
-            indexing.run(as_sources(sources))
+            indexing.run(as_sources(sources), records=records)
             interrupted = False
         finally:
             self.report = indexing.tally.report(interrupted=interrupted)
         return self.report
 
-    def plan(self, sources: Any, *, progress: Progress | None = None) -> Plan:
+    def plan(self, sources: Any, *, records: bool = False, progress: Progress | None = None) -> Plan:
         """Tell what :meth:`index` would do with ``sources``, how long it would take and how large the index would grow.
 
         Nothing is written, fetched or downloaded. The estimates are measured on a few of the very items, with models
@@ -108,7 +111,7 @@ class MultimodalRAG(Searchable):
         InvalidSetting, IndexMismatch, ModelUnavailable
             As :meth:`index` would raise.
         """
-        return Planning(self._parts, self._catalog, self.settings, progress).run(as_sources(sources))
+        return Planning(self._parts, self._catalog, self.settings, progress).run(as_sources(sources), records=records)
 
     def remove(self, *which: Any, dry_run: bool = False) -> Removal:
         """Take items out of the index, with all that belongs to them alone; ``remove("*")`` empties it.
@@ -148,6 +151,8 @@ class MultimodalRAG(Searchable):
         image: Any = None,
         audio: Any = None,
         modalities: Modality | Iterable[Modality] | None = None,
+        where: str | None = None,
+        balance: float | None = None,
     ) -> Answer:
         """Answer a question from the index, with numbered citations of the evidence.
 
@@ -163,8 +168,8 @@ class MultimodalRAG(Searchable):
         """
         start = time.perf_counter()
         searching, explaining = by = self._by(strategy)
-        query = searching.query(question, image, audio)
-        hits = self._found(by, query, start, k, raw=raw, modalities=modalities)
+        query = searching.query(question, image, audio, balance)
+        hits = self._found(by, query, start, scope(k, raw, modalities, where))
         asked = query.words if query.picture is None else question.strip()
         generator, stands_in = self._parts.generator()
         pictures = () if query.picture is None else (query.picture,)

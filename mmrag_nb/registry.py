@@ -39,10 +39,22 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
     ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL, takes_model=True),
     ("encoder", "emoji"): Entry("mmrag_nb.models.emoji:EmojiEncoder", options=_NEURAL),
     ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
+    ("encoder", "sbert"): Entry("mmrag_nb.models.sbert:SentenceEncoder", "sbert", _NEURAL, takes_model=True),
+    ("encoder", "clap"): Entry("mmrag_nb.models.clap:ClapEncoder", options=_NEURAL, takes_model=True),
+    ("captioner", "blip"): Entry("mmrag_nb.models.blip:BlipCaptioner", options=_NEURAL, takes_model=True),
+    ("captioner", "tags"): Entry("mmrag_nb.models.tags:TagCaptioner"),  # by the image-text encoder in force
+    ("captioner", "generator"): Entry("mmrag_nb.generation.captioning:GeneratorCaptioner"),  # the one in force
+    ("ocr", "rapidocr"): Entry("mmrag_nb.models.rapid_ocr:RapidOCRReader", "ocr"),
+    ("reranker", "cross-encoder"): Entry(
+        "mmrag_nb.models.cross_encoder:CrossEncoderReranker", "sbert", _NEURAL, takes_model=True
+    ),
+    ("reranker", "judge"): Entry("mmrag_nb.generation.judge:JudgeReranker"),  # the generator in force
     ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL, takes_model=True),
     ("transcriber", "pocketsphinx"): Entry("mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline"),
     ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
     ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),
+    ("strategy", "grounded"): Entry("mmrag_nb.retrieval.grounded:ways"),
+    ("strategy", "separate"): Entry("mmrag_nb.retrieval.separate:ways"),
     ("generator", "gemini"): Entry("mmrag_nb.generation.gemini:generator", "gemini", ("timeout",), takes_model=True),
     ("generator", "extractive"): Entry("mmrag_nb.generation.extractive:ExtractiveGenerator"),
 }

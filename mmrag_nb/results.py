@@ -6,7 +6,7 @@ Their renderers live above this module, so they are named rather than imported, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -49,6 +49,15 @@ class Shown:
         return pd.DataFrame(self._rows(), columns=self._columns)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a record with its own score."""
+
+    name: str
+    modality: Modality
+    score: float
+
+
 @dataclass(frozen=True, repr=False)
 class Hit(Shown):
     """A chunk with its scores. Every score: higher is better."""
@@ -78,6 +87,20 @@ class Hit(Shown):
     region: tuple[float, float, float, float] | None = None
     """The part of the picture that matches: left, top, right, bottom in shares of its width and height; ``None`` where
     it was not looked for, or no part stands out."""
+    described: Mapping[str, str] = field(default_factory=dict)
+    """What models say of a picture, where a strategy asked them: ``caption`` (what is seen), ``ocr`` (what is written).
+    """
+    parts: tuple[Part, ...] = ()
+    """Of a record: all its parts that were scored, best first; this hit is the best of them."""
+    alike: tuple[str, ...] = ()
+    """Names of near-duplicates that stand behind this one."""
+    before: int | None = None
+    """Rank before reranking; ``None`` where nothing was reranked."""
+    reranked: float | None = None
+    """The reranker's score; comparable within one result only."""
+    unit: str = "σ"
+    """Of ``score`` and of the parts' scores: ``σ`` for standard deviations, ``rank points`` where channels were fused by
+    rank, empty for raw cosines."""
     facts: Metadata = field(default_factory=dict)
     """The item's properties as loaders found them (pixels, seconds, passages)."""
     previews: Mapping[str, Preview] = field(default_factory=dict, repr=False)
@@ -105,6 +128,10 @@ def hit_row(hit: Hit) -> dict[str, Any]:
         "page": hit.chunk.page,
         "text": hit.chunk.text,
         "uri": hit.item.uri,
+        "record": hit.item.record.name if hit.item.record else None,
+        "before": hit.before,
+        "reranked": hit.reranked,
+        "alike": ", ".join(hit.alike),
     }
 
 
@@ -120,6 +147,10 @@ class Hits(Shown, Sequence[Hit]):
     """Seconds by stage: ``embed``, ``search``."""
     gap: str = ""
     """One sentence that tells why a picture won or lost; empty where no picture competed."""
+    doubt: str = ""
+    """One sentence that tells why nothing here seems to answer what was asked; empty where something does."""
+    reranker: str = ""
+    """What looked a second time and put the hits in their order; empty where nothing did."""
 
     _renderer: ClassVar[str] = "mmrag_nb.notebook.render.hits"
 
@@ -129,7 +160,7 @@ class Hits(Shown, Sequence[Hit]):
     def __getitem__(self, index: slice) -> Hits: ...
     def __getitem__(self, index: int | slice) -> Hit | Hits:
         if isinstance(index, slice):
-            return Hits(self.hits[index], self.question, self.facts, self.timings, self.gap)
+            return replace(self, hits=self.hits[index])
         return self.hits[index]
 
     def __len__(self) -> int:
@@ -156,6 +187,8 @@ class Answer(Shown):
     usage: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: ``embed``, ``search``, ``generate``."""
+    abstained: bool = False
+    """Whether ``text`` says that the index does not answer the question; the nearest hits are there all the same."""
     error: str = ""
     """Why there is no text, where generation failed; the hits are there all the same."""
 

@@ -14,8 +14,9 @@ from .explaining import Explaining
 from .keeping import Kept
 from .mapping import Mapping2D
 from .parts import Parts
+from .registry import modality_of
 from .results import Hit, Hits
-from .searching import Searching
+from .searching import Scope, Searching
 from .types import Item
 from .unfound import absent
 from .variants import Variants
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from .cases import Asked
     from .catalog.catalog import Catalog
+    from .completing import Lacking
     from .insight.comparison import Comparison
     from .insight.embedding_map import EmbeddingMap
     from .insight.why import Why
@@ -62,18 +64,25 @@ class Searchable(Kept):
     # -- search ----------------------------------------------------------------------------------------------------
 
     def load_models(
-        self, *, pictures: bool = False, voice: bool = False, progress: Progress | None = None
+        self,
+        *,
+        pictures: bool = False,
+        voice: bool = False,
+        strategy: str | None = None,
+        progress: Progress | None = None,
     ) -> tuple[str, ...]:
         """Load what questions to this index need, so that the first is answered as fast as the next.
 
-        Each part is loaded on first use anyway; this tells of it, and can be done before a lesson begins.
+        What the index lacks for the strategy, because another one filled it, is computed and kept. Each part is loaded on first use anyway; this tells of it, and can be done before a lesson begins.
 
         Parameters
         ----------
         pictures, voice
             Whether it will be asked with pictures, or by voice.
+        strategy
+            The strategy that will be used; the setting's where absent.
         progress
-            Told of each model.
+            Told of each model, and of what is computed.
 
         Returns
         -------
@@ -87,12 +96,24 @@ class Searchable(Kept):
         ModelUnavailable, NotInstalled
             One cannot be had.
         """
-        encoders = self._searching.encoders(pictures=pictures, progress=progress)
+        encoders = self._by(strategy)[0].encoders(pictures=pictures, progress=progress)
         transcriber = self._parts.transcriber(progress) if voice else None
         return (
             *(encoder.description for encoder in encoders.values()),
             *([transcriber.description] if transcriber else []),
         )
+
+    def lacking(self, strategy: str | None = None) -> Lacking:
+        """What the index lacks for ``strategy`` (the setting's where absent), to be computed when it is first used.
+
+        Raises
+        ------
+        EmptyIndex
+            Nothing has been indexed.
+        ModelUnavailable, NotInstalled
+            An encoder cannot be had.
+        """
+        return self._by(strategy)[0].lacking()
 
     def search(
         self,
@@ -104,25 +125,33 @@ class Searchable(Kept):
         image: Any = None,
         audio: Any = None,
         modalities: Modality | Iterable[Modality] | None = None,
+        where: str | None = None,
+        balance: float | None = None,
     ) -> Hits:
         """Retrieve the ``k`` chunks that fit what is asked best, best first.
 
         Parameters
         ----------
         question
-            What is asked or looked for. Beside a picture, its words count for the lexical channel.
+            What is asked or looked for. Beside a picture, both count: "this shoe, but in red".
         k
             How many, 1 to 100; the setting's where absent.
         raw
             Rank by raw cosine alone; the setting's where absent.
         strategy
-            How the question becomes ranked hits, this time: ``"shared"``; the setting's where absent.
+            How the question becomes ranked hits, this time: ``"shared"``, ``"grounded"``, ``"separate"``; the setting's
+            where absent. What the index lacks for it is computed once, and kept.
         image
             A picture to look for: a path or a ``PIL.Image``.
         audio
             The question, spoken: a path, ``(samples, rate)`` or a pydub ``AudioSegment``.
         modalities
             Kinds of chunks to find, ``"image"`` or ``("image", "audio")``; all where absent.
+        where
+            What the metadata of what is found must fit, in the manner of ``pandas.DataFrame.query``:
+            ``"species == 'rose' and price < 50"``. It is applied before the search, and never run as code.
+        balance
+            Of a picture beside words, the picture's share: 0.5 lets both count alike; the setting's where absent.
 
         Raises
         ------
@@ -139,25 +168,31 @@ class Searchable(Kept):
         """
         start = time.perf_counter()
         by = self._by(strategy)
-        query = by[0].query(question, image, audio)
-        return self._found(by, query, start, k, raw=raw, modalities=modalities)
+        query = by[0].query(question, image, audio, balance)
+        return self._found(by, query, start, scope(k, raw, modalities, where))
 
     def similar(
         self,
         to: Any,
         k: int | None = None,
         *,
+        unlike: Any = (),
         raw: bool | None = None,
         strategy: str | None = None,
         modalities: Modality | Iterable[Modality] | None = None,
+        where: str | None = None,
     ) -> Hits:
-        """Retrieve what is most like something in the index, or like a picture that is not, itself left out.
+        """Retrieve what is most like something, or several things, in the index, themselves left out.
 
         Parameters
         ----------
         to
-            A :class:`Hit`, an ``Item``, a name, URI or id of an item in the index; or a path or ``PIL.Image``.
-        k, raw, strategy, modalities
+            A :class:`Hit`, an ``Item``, a name, URI or id of an item or the name of a record in the index, or a list of
+            these, of which each counts alike; or a picture or sound that is not in the index: a path, ``PIL.Image``,
+            ``(samples, rate)`` or pydub ``AudioSegment``.
+        unlike
+            What hits are to be unlike: one or a list of the same, of what is in the index.
+        k, raw, strategy, modalities, where
             As for :meth:`search`.
 
         Raises
@@ -169,20 +204,47 @@ class Searchable(Kept):
         """
         start = time.perf_counter()
         searching, _ = by = self._by(strategy)
-        if hasattr(to, "convert") or (isinstance(to, (str, os.PathLike)) and not self.named(to) and _is_file(to)):
-            query = searching.picture(to)
-        elif isinstance(to, (str, os.PathLike, Item, Hit)):
-            item = self._there(to) if isinstance(to, (Item, Hit)) else self.item(to)
+        limits = scope(k, raw, modalities, where)
+        foreign = self._foreign(to)
+        if foreign is not None:
+            if _several(unlike):
+                raise MMRagError("unlike= goes with what is in the index: index the picture or sound first")
+            return self._found(by, getattr(searching, foreign)(to), start, limits)
+        likes = [self._chunks_of(one) for one in _several(to)]
+        if not likes:
+            raise MMRagError("similar to what? give one hit, an item or its name, or a picture")
+        names = [name for name, _ in likes]
+        shown = f"more like {', '.join(names[:3])}{' and others' * (len(names) > 3)}"
+        dislikes = [self._chunks_of(one) for one in _several(unlike)]
+        if dislikes:
+            shown += f", unlike {', '.join(name for name, _ in dislikes[:3])}"
+        query = searching.like([chunks for _, chunks in likes], shown, [chunks for _, chunks in dislikes])
+        return self._found(by, query, start, limits)
+
+    def _foreign(self, to: Any) -> str | None:
+        """What ``to`` is, ``picture`` or ``sound``, where it is not in the index; ``None`` where it should be."""
+        from .sources.sound import is_sound
+
+        if hasattr(to, "convert"):
+            return "picture"
+        if is_sound(to) or hasattr(to, "raw_data"):
+            return "sound"
+        if isinstance(to, (str, os.PathLike)) and not self.named(to) and not self.recorded(to) and _is_file(to):
+            return "sound" if modality_of(Path(to).name) == "audio" else "picture"
+        return None
+
+    def _chunks_of(self, one: Any) -> tuple[str, list[int]]:
+        """What ``one`` is called, and its chunks: an item's, a hit's own, or those of a record."""
+        if isinstance(one, (str, os.PathLike)) and not self.named(one) and (parts := self.recorded(one)):
+            return os.fspath(one), [chunk for item in parts for chunk in self._catalog.chunk_ids(item.id)]
+        if isinstance(one, (str, os.PathLike, Item, Hit)):
+            item = self._there(one) if isinstance(one, (Item, Hit)) else self.item(one)
             chunks = self._catalog.chunk_ids(item.id)
-            if isinstance(to, Hit):  # none is left where the item was indexed anew and has fewer now
-                chunks = chunks[to.chunk.ordinal :][:1]
-            query = searching.like(chunks, f"more like {item.name}")
-        else:
-            kind = type(to).__name__
-            raise MMRagError(
-                f"nothing is like an object of type {kind}: give one hit, an item or its name, or a picture"
-            )
-        return self._found(by, query, start, k, raw=raw, modalities=modalities)
+            if isinstance(one, Hit):  # none is left where the item was indexed anew and has fewer now
+                chunks = chunks[one.chunk.ordinal :][:1]
+            return item.name, chunks
+        kind = type(one).__name__
+        raise MMRagError(f"nothing is like an object of type {kind}: give one hit, an item or its name, or a picture")
 
     def _by(self, strategy: str | None) -> tuple[Searching, Explaining]:
         """Who searches by ``strategy`` this time, and who explains what is found; the settings stay."""
@@ -193,22 +255,12 @@ class Searchable(Kept):
         searching = Searching(parts, self._catalog, settings)
         return searching, Explaining(parts, self._catalog, settings, searching)
 
-    def _found(
-        self,
-        by: tuple[Searching, Explaining],
-        query: Query,
-        start: float,
-        k: int | None,
-        *,
-        raw: bool | None,
-        modalities: Modality | Iterable[Modality] | None,
-    ) -> Hits:
+    def _found(self, by: tuple[Searching, Explaining], query: Query, start: float, limits: Scope) -> Hits:
         searching, explaining = by
         embedded = time.perf_counter() - start
-        kinds = (modalities,) if isinstance(modalities, str) else None if modalities is None else tuple(modalities)
-        hits = searching.hits(query, k, raw=raw, modalities=kinds)
+        hits = searching.hits(query, limits)
         hits = replace(hits, timings={"embed": embedded, **hits.timings})
-        self._asked = explaining, explaining.asked(query, hits, k, raw=raw, modalities=kinds)
+        self._asked = explaining, explaining.asked(query, hits, limits)
         return hits
 
     # -- insight ---------------------------------------------------------------------------------------------------
@@ -289,8 +341,8 @@ class Searchable(Kept):
             raise MMRagError(f"an object of type {kind} is no hit: give a rank, a Hit, or an item's name")
         if question is not None:
             query = self._searching.query(question)
-            hits = self._searching.hits(query, k)
-            return self._explaining.why(which, self._explaining.asked(query, hits, k))
+            hits = self._searching.hits(query, Scope(k))
+            return self._explaining.why(which, self._explaining.asked(query, hits, Scope(k)))
         if self._asked is None:
             raise MMRagError("nothing was asked yet: ask first, or name the question, why(..., question=...)")
         explaining, asked = self._asked
@@ -326,3 +378,16 @@ class Searchable(Kept):
 
 def _is_file(name: str | os.PathLike[str]) -> bool:
     return Path(name).expanduser().is_file()
+
+
+def _several(some: Any) -> list[Any]:
+    """One thing, or the things of a sequence."""
+    return list(some) if isinstance(some, (list, tuple, Hits)) else [some]
+
+
+def scope(
+    k: int | None, raw: bool | None, modalities: Modality | Iterable[Modality] | None, where: str | None
+) -> Scope:
+    """What a search is limited to, as its keywords say it."""
+    kinds = (modalities,) if isinstance(modalities, str) else None if modalities is None else tuple(modalities)
+    return Scope(k, raw, kinds, where)

@@ -1,235 +1,238 @@
-"""From what is asked to ranked hits: vectors, channels, fusion with the words, records."""
+"""From what is asked to ranked hits: channels, fusion with the words, records, what is shown of them."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from .asking import Asking
 from .catalog.words import terms as split_terms
-from .errors import EmptyIndex, InvalidSetting, MissingVectors, MMRagError, nearest
+from .errors import InvalidSetting, MissingVectors, nearest
 from .parts import short_name
-from .queries import heard, picture_query, stored_query, text_query
-from .results import Hit, Hits
+from .reranking import rerank
+from .results import Hit, Hits, Part
 from .retrieval import lexical
 from .retrieval.gap import gap_line
-from .retrieval.search import Probe, rank
+from .retrieval.search import CANDIDATES, How, Words, candidates, rank, tell
+from .selecting import Selected, select
 from .settings import MOST_HITS, NONE
 from .types import MODALITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .catalog.catalog import Catalog
-    from .catalog.entries import Record
+    from .catalog.entries import Stored
     from .parts import Parts
-    from .protocols import Encoder, Progress
     from .queries import Query
-    from .retrieval.search import Channel, Scored
-    from .retrieval.shared import Way
+    from .retrieval.channels import Probe
+    from .retrieval.search import Order, Scored
     from .settings import Settings
     from .types import Modality
 
 _SHOWN = ("thumbnail", "peaks", "clip")
 _MOST_WORDS = 100
 """Words of a question that the lexical channel looks up; a longer one is a text, which its vector stands for."""
+_DEEPER = 4
+"""So many times more candidates are looked at where near-duplicates and records left fewer than were asked for."""
 
 
-class Searching:
-    """Retrieval over one index, by the settings in force.
+@dataclass(frozen=True)
+class Scope:
+    """What of the index may be found, and how it is ranked; ``None`` as the settings say."""
 
-    Parameters
-    ----------
-    parts
-        The models, and the channels over the index's vectors.
-    catalog
-        The index.
-    settings
-        The choices; they may change between calls.
-    """
+    k: int | None = None
+    raw: bool | None = None
+    modalities: tuple[Modality, ...] | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A question put to the index, and everything it found."""
+
+    probes: tuple[Probe, ...]
+    words: Words
+    how: How
+    order: Order
+    remarks: tuple[str, ...] = ()
+
+    def scored(self, places: Sequence[int]) -> list[Scored]:
+        """What there is to say of the chunks at these places, from 0."""
+        return tell(self.order, self.probes, self.words, [int(self.order.rows[place]) for place in places], self.how)
+
+    def picture(self) -> Scored | None:
+        """The best of those that were found by their pixels, wherever it stands; ``None`` where none was."""
+        order = self.order
+        seen = [row for row, probe in enumerate(self.probes) if probe.channel.modality == "image"]
+        found = np.flatnonzero(np.isin(order.by, seen) & ~np.isnan(order.cosines))
+        if not len(found):
+            return None
+        row = int(found[np.argmax(order.own[found])])
+        return tell(order, self.probes, self.words, [row], self.how)[0]
+
+
+class Searching(Asking):
+    """Retrieval over one index, by the settings in force; see :class:`~mmrag_nb.asking.Asking`."""
 
     def __init__(self, parts: Parts, catalog: Catalog, settings: Settings) -> None:
-        self._parts, self._catalog, self._settings = parts, catalog, settings
-        self._known: tuple[object, bool, set[object]] = (None, False, set())
-        """State of the index, whether it has pictures, and the models that were compared with those that made it."""
+        super().__init__(parts, catalog, settings)
         self._reach: tuple[object, list[str]] = (None, [])
-
-    # -- what is asked ---------------------------------------------------------------------------------------------
-
-    def query(self, question: str = "", image: Any = None, audio: Any = None) -> Query:
-        """What is asked: in words, by voice, or with a picture, with or without words.
-
-        Raises
-        ------
-        MMRagError
-            Nothing is asked, or by voice and otherwise too; see also :mod:`mmrag_nb.queries`.
-        """
-        question = _text(question)
-        if audio is not None and (question or image is not None):
-            raise MMRagError("ask by voice alone: audio= is the question itself, spoken")
-        if image is not None:
-            return self.picture(image, question)
-        if audio is not None:
-            return self.voice(audio)
-        if not question:
-            raise MMRagError("nothing was asked: give a question, image= or audio=")
-        return self.text(question)
-
-    def text(self, question: str) -> Query:
-        """A question in words."""
-        return text_query(self.encoders(), question)
-
-    def picture(self, image: Any, words: str = "") -> Query:
-        """A picture (path or ``PIL.Image``) to find what is like it; ``words`` count beside it."""
-        ways = self._ways(pictures=True)
-        return picture_query(_encoders(ways), self._parts.loader("image", ways[0].encoder), image, words)
-
-    def voice(self, audio: Any) -> Query:
-        """A spoken question (path, ``(samples, rate)`` or a pydub ``AudioSegment``), as the transcriber hears it."""
-        reader = next(iter(self.encoders().values()))  # an empty index is told before anything is listened to
-        words = heard(self._parts.transcriber(), self._parts.loader("audio", reader), audio)
-        query = self.text(words)
-        return replace(query, notes=(f"heard by {short_name(self._settings.chosen('speech'))}", *query.notes))
-
-    def like(self, chunks: Sequence[int], shown: str) -> Query:
-        """What is in the index already, by its ids: nothing is embedded, its vectors are there.
-
-        Raises
-        ------
-        MissingVectors
-            None of them has a vector of the models in force.
-        """
-        vectors: dict[tuple[str, Modality], list[Any]] = {}
-        for way in self._ways():
-            channel = self._parts.channel(self._catalog, way, way.modality)
-            for row in [] if channel is None else channel.rows(chunks):
-                assert channel is not None
-                vectors.setdefault((way.encoder.space, way.modality), []).append(channel.vectors[row])
-        if not vectors:
-            raise MissingVectors(f"{shown} has no vector of the models in force: index it again")
-        items = {record.item.id for record in self._catalog.records(chunks).values()}
-        own = [chunk for item in items for chunk in self._catalog.chunk_ids(item)]
-        return stored_query(shown, vectors, frozenset([*own, *chunks]))
-
-    def encoders(self, *, pictures: bool = False, progress: Progress | None = None) -> dict[str, Encoder]:
-        """The encoders in force by their space, the one of ``pictures`` in any case or where the index has some."""
-        return _encoders(self._ways(pictures=pictures, progress=progress))
-
-    def _ways(self, *, pictures: bool = False, progress: Progress | None = None) -> list[Way]:
-        state = self._catalog.generation
-        if self._known[0] != state:  # looked up once per state of the index, not for each question
-            if not self._catalog.chunk_count():
-                raise EmptyIndex
-            self._known = (state, bool(self._catalog.counts().get("image")), set())
-        _, has_pictures, compared = self._known
-        ways = self._parts.ways(progress, pictures=pictures or has_pictures)
-        for encoder in _encoders(ways).values():
-            model = (encoder.space, *encoder.fingerprint.items())
-            if model not in compared:
-                self._catalog.holds(encoder.space, encoder.fingerprint)
-                compared.add(model)
-        return ways
+        self._with_records: tuple[object, bool] = (None, False)
 
     # -- what is found ---------------------------------------------------------------------------------------------
 
-    def hits(
-        self,
-        query: Query,
-        k: int | None = None,
-        *,
-        raw: bool | None = None,
-        modalities: Iterable[Modality] | None = None,
-    ) -> Hits:
+    def hits(self, query: Query, scope: Scope | None = None) -> Hits:
         """Rank the chunks for ``query``, best first; see :meth:`mmrag_nb.MultimodalRAG.search`."""
+        scope = scope or Scope()
         settings = self._settings
-        k = settings.k if k is None else _number(k)
-        raw = settings.raw if raw is None else raw
+        k = settings.k if scope.k is None else _number(scope.k)
         start = time.perf_counter()
-        probes, remarks = self.probes(query)
+        raw = settings.raw if scope.raw is None else scope.raw
+        reranker = None if raw else self._parts.reranker()
+        wanted = k if reranker is None else max(k, settings.rerank_depth)
+        ranking, chosen = self._chosen(query, wanted, scope)
+        scored = ranking.scored(chosen.places)
+        picture = ranking.picture()
+        order = ranking.order
+        named = {place: [int(order.chunks[one]) for one in alike] for place, alike in chosen.alike.items()}
+        told = [one.chunk for one in (*scored, *([picture] if picture else []))]
+        parts = [part for one in scored for part, _ in one.parts]
+        stored = self._catalog.records([*told, *parts, *(one for alike in named.values() for one in alike)])
         words = content_words(query.words)
-        scored, picture = self.ranking(query, k, raw=raw, modalities=modalities, probes=probes)
-        records = self._catalog.records([one.chunk for one in (*scored, *([picture] if picture else []))])
-        hits = tuple(self._hit(place, one, records[one.chunk], words) for place, one in enumerate(scored, 1))
-        gap = ""
-        asked_in_words = any(asked == "text" for _, asked in query.vectors) and not query.without
-        if asked_in_words and picture is not None and any(probe.channel.modality != "image" for probe in probes):
-            place = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
-            total = self._catalog.chunk_count()
-            gap = gap_line(picture, records[picture.chunk].item.name, place, total=total, raw=raw)
-        facts = self._facts(query, hits, raw=raw, remarks=remarks)
-        return Hits(hits, query.shown, facts, {"search": time.perf_counter() - start}, gap)
-
-    def ranking(
-        self,
-        query: Query,
-        k: int,
-        *,
-        raw: bool = False,
-        modalities: Iterable[Modality] | None = None,
-        probes: Sequence[Probe] | None = None,
-    ) -> tuple[list[Scored], Scored | None]:
-        """The ``k`` best chunks with their scores, and the best picture, wherever it stands; ``k`` may be all."""
-        probes = self.probes(query)[0] if probes is None else probes
-        allowed = self.among(modalities)
-        bm25, shares = ({}, {}) if raw else self.by_words(query, k, allowed)
-        return rank(
-            probes,
-            k=k,
-            bm25=bm25,
-            lexical=shares,
-            lexical_weight=self._settings.lexical_weight,
-            raw=raw,
-            allowed=allowed,
-            without=query.without,
+        hits = tuple(
+            replace(
+                self._hit(rank_, one, stored, words),
+                alike=tuple(stored[other].item.name for other in named.get(place, [])),
+            )
+            for rank_, (place, one) in enumerate(zip(chosen.places, scored, strict=True), 1)
         )
+        gap = ""
+        in_words = any(asked == "text" for _, asked in query.vectors) and not query.without and len(query.facets) == 1
+        if in_words and picture is not None and any(probe.channel.modality != "image" for probe in ranking.probes):
+            place_ = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
+            total = self._catalog.chunk_count()
+            gap = gap_line(picture, stored[picture.chunk].item.name, place_, total=total, raw=ranking.how.raw)
+        facts = self._facts(query, hits, ranking, chosen, scope)
+        doubt = self._doubt(query, ranking)
+        found = Hits(hits, query.shown, facts, {"search": time.perf_counter() - start}, gap, doubt)
+        return found if reranker is None else rerank(found, query, reranker, self._catalog, k)
 
-    def by_words(
-        self, query: Query, k: int, allowed: NDArray[np.int64] | None
-    ) -> tuple[dict[int, float], dict[int, float]]:
-        """The chunks that share words with the question: id to BM25, and to its share of the best possible."""
+    def _chosen(self, query: Query, k: int, scope: Scope) -> tuple[Ranking, Selected]:
+        """A ranking deep enough for ``k`` hits, and those that are shown."""
+        settings = self._settings
+        depth = max(5 * k, CANDIDATES)
+        while True:
+            ranking = self.ranking(query, scope, depth)
+            folded = settings.fold and not ranking.how.raw
+            diversity = 0.0 if ranking.how.raw else settings.diversity
+            chosen = select(ranking.order, ranking.probes, self._catalog, k, folded=folded, diversity=diversity)
+            longest = max((len(probe.channel.ids) for probe in ranking.probes), default=0)
+            if len(chosen.places) >= k or depth >= longest:
+                return ranking, chosen
+            depth *= _DEEPER
+
+    def ranking(self, query: Query, scope: Scope | None = None, depth: int | None = None) -> Ranking:
+        """The ``depth`` best chunks of each channel, ranked; all chunks where absent."""
+        scope, settings = scope or Scope(), self._settings
+        probes, remarks = self.probes(query)
+        if depth is None:
+            depth = max((len(probe.channel.ids) for probe in probes), default=1)
+        allowed = self.among(scope.modalities, scope.where)
+        raw = settings.raw if scope.raw is None else scope.raw
+        how = How(settings.lexical_weight, settings.fusion, dict(settings.weights), settings.pool, raw)  # type: ignore[arg-type]
+        words = Words() if raw else self.by_words(query, depth, allowed)
+        chunks = candidates(probes, depth, words, allowed)
+        records: Mapping[int, int] = {}
+        if self._has_records():
+            records = self._catalog.record_parts(chunks.tolist())
+            siblings = np.fromiter(records, np.int64, len(records))
+            if allowed is not None:
+                siblings = siblings[np.isin(siblings, allowed)]
+            chunks = np.union1d(chunks, siblings)
+        order = rank(probes, chunks, words, how, records=records, without=query.without)
+        return Ranking(tuple(probes), words, how, order, tuple(remarks))
+
+    def _has_records(self) -> bool:
+        state = self._catalog.generation
+        if self._with_records[0] != state:
+            self._with_records = (state, self._catalog.has_records())
+        return self._with_records[1]
+
+    def by_words(self, query: Query, depth: int, allowed: NDArray[np.int64] | None) -> Words:
+        """The chunks that share words with the question."""
         words = content_words(query.words)
-        found = self._catalog.bm25(words, max(50, 5 * k), allowed)
+        described = self._described
+        found = self._catalog.bm25(words, depth, allowed, described=described)
         bm25 = {chunk: score for chunk, score in found.items() if chunk not in query.without}
         total = self._catalog.chunk_count()
-        frequencies = [self._catalog.document_frequency(word) for word in words] if bm25 else []
-        return bm25, lexical.relative(bm25, frequencies, total)
+        each = [self._catalog.document_frequency(word, described=described) for word in words] if bm25 else []
+        return Words(bm25, lexical.relative(bm25, each, total))
+
+    @property
+    def _described(self) -> bool:
+        """Whether the words that models say of pictures count."""
+        return bool(self._settings.strategy == "grounded")
+
+    # -- hits ------------------------------------------------------------------------------------------------------
 
     def hit(self, one: Scored, place: int, query: Query) -> Hit:
         """One chunk of a ranking, with its item and previews."""
-        return self._hit(place, one, self._catalog.records([one.chunk])[one.chunk], content_words(query.words))
+        stored = self._catalog.records([one.chunk, *(part for part, _ in one.parts)])
+        return self._hit(place, one, stored, content_words(query.words))
 
-    def _hit(self, place: int, one: Scored, record: Record, words: Sequence[str]) -> Hit:
+    def _hit(self, place: int, one: Scored, stored: Mapping[int, Stored], words: Sequence[str]) -> Hit:
+        kept = stored[one.chunk]
         return Hit(
             rank=place,
             score=one.score,
             cosine=one.cosine,
             lexical=one.lexical,
-            chunk=record.chunk,
-            item=record.item,
+            chunk=kept.chunk,
+            item=kept.item,
             calibrated=one.calibrated,
             seen_as=one.seen_as,
             space=one.space,
             raw_rank=one.raw_rank,
-            matches=lexical.matches(record.chunk.text, words),
-            facts=record.facts,
-            previews=self._catalog.previews(record.item.id, record.chunk.ordinal, _SHOWN),
+            matches=lexical.matches(kept.chunk.text, words),
+            described={kind: said.text for kind, said in kept.described.items() if said.text},
+            parts=tuple(
+                Part(stored[part].item.name, stored[part].chunk.modality, score)
+                for part, score in one.parts
+                if part in stored
+            ),
+            facts=kept.facts,
+            previews=self._catalog.previews(kept.item.id, kept.chunk.ordinal, _SHOWN),
         )
 
-    def _facts(self, query: Query, hits: Sequence[Hit], *, raw: bool, remarks: Sequence[str]) -> tuple[str, ...]:
-        settings = self._settings
+    def _doubt(self, query: Query, ranking: Ranking) -> str:
+        """Why nothing seems to answer the question; empty where something does, or where it cannot be told."""
+        return ""
+
+    def _facts(
+        self, query: Query, hits: Sequence[Hit], ranking: Ranking, chosen: Selected, scope: Scope
+    ) -> tuple[str, ...]:
+        settings, how = self._settings, ranking.how
         speech = settings.chosen("speech")
         spaces = {space for space, _ in query.vectors}
         heard = speech != NONE and any(hit.chunk.modality == "audio" for hit in hits)
+        fused = f", {how.fusion}" if how.fusion != "calibrated" and not how.raw else ""
+        completed, self._completed = self._completed, []
         return (
-            f"{settings.strategy}{', raw' if raw else ''}",
+            f"{settings.strategy}{', raw' if how.raw else fused}",
             *(encoder.description for space, encoder in self.encoders().items() if space in spaces),
             *([short_name(speech)] if heard else []),
+            *([f"where {scope.where}"] if scope.where else []),
             *(query.notes or ["nothing truncated"]),
-            *remarks,
+            *chosen.notes,
+            *ranking.remarks,
+            *completed,
         )
 
     # -- where it is looked ----------------------------------------------------------------------------------------
@@ -237,38 +240,36 @@ class Searching:
     def probes(self, query: Query) -> tuple[list[Probe], list[str]]:
         """The query in each channel it can be put to, and what of the index none of them reaches."""
         probes: list[Probe] = []
-        for way in self._ways(pictures=any(asked == "image" for _, asked in query.vectors)):
-            for (space, asked), vector in query.vectors.items():
-                if space == way.encoder.space:
-                    channel = self._parts.channel(self._catalog, way, asked)
-                    if channel is not None:
-                        probes.append(Probe(channel, vector))
         kinds = {asked for _, asked in query.vectors}
+        for way in self._ways(pictures="image" in kinds, sounds="audio" in kinds):
+            for part, facet in enumerate(query.facets):
+                for (space, asked), vector in facet.vectors.items():
+                    if space == way.encoder.space:
+                        probe = self._parts.probe(self._catalog, way, asked, vector)
+                        if probe is not None:
+                            probes.append(replace(probe, part=part, weight=facet.weight))
         spaces = list(dict.fromkeys(space for space, _ in query.vectors))
         only_seen: Modality | None = "image" if kinds == {"image"} else None
-        return probes, self._unreached([probe.channel for probe in probes], spaces, only_seen)
+        return probes, self._unreached(probes, spaces, only_seen)
 
-    def among(self, modalities: Iterable[Modality] | None) -> NDArray[np.int64] | None:
-        """Ids of the chunks of these modalities; ``None`` where all may be found.
+    def among(self, modalities: Iterable[Modality] | None, where: str | None = None) -> NDArray[np.int64] | None:
+        """Ids of the chunks of these modalities that fit the filter; ``None`` where all may be found.
 
         Raises
         ------
         InvalidSetting
-            One is no modality, or none is named.
+            One is no modality, or none is named; the filter cannot be read.
+        UnknownName
+            The filter names what no item has.
         """
-        if modalities is None:
-            return None
-        chosen = list(modalities)
-        for one in chosen:
-            if one not in MODALITIES:
-                near = nearest(str(one), MODALITIES)
-                hint = f"did you mean {near!r}? " if near else ""
-                raise InvalidSetting(f"{one!r} is no modality: {hint}choose among {', '.join(MODALITIES)}")
-        if not chosen:
-            raise InvalidSetting(f"no modality is chosen: take at least one of {', '.join(MODALITIES)}")
-        return None if set(chosen) == set(MODALITIES) else self._catalog.chunks_among(chosen)
+        chosen = _modalities(modalities)
+        allowed = None if chosen is None else self._catalog.chunks_among(chosen)
+        if where is None or not where.strip():
+            return allowed
+        fitting = self._catalog.chunks_where(where)
+        return fitting if allowed is None else np.intersect1d(allowed, fitting)
 
-    def _unreached(self, channels: Sequence[Channel], spaces: Sequence[str], modality: Modality | None) -> list[str]:
+    def _unreached(self, probes: Sequence[Probe], spaces: Sequence[str], modality: Modality | None) -> list[str]:
         """What of the index (of its views as ``modality``) the models in force cannot find: others embedded it.
 
         Raises
@@ -277,12 +278,13 @@ class Searching:
             That is all of it.
         """
         named = " and ".join(spaces)
-        state = (named, modality, self._catalog.generation)
+        state = (named, modality, self._settings.strategy, self._catalog.generation)
         if self._reach[0] == state:  # counting costs more the larger the index, so it is not done for each question
             return self._reach[1]
-        embeddable = self._catalog.embeddable(modality)
-        reached = len(set().union(*(channel.ids.tolist() for channel in channels)))
-        if not reached and (embeddable or modality):
+        views = [modality] if modality else [way.view for way in self._ways()]
+        embeddable = self._catalog.embeddable(views)
+        reached = len(set().union(*(probe.channel.ids.tolist() for probe in probes)))
+        if not reached and (modality or self._catalog.spaces()):
             if modality == "image" and not self._catalog.counts().get("image"):
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
             made = ", ".join(self._catalog.spaces())
@@ -291,17 +293,9 @@ class Searching:
                 "was made with"
             )
         missing = embeddable - reached
-        told = [f"{missing:,} of {embeddable:,} chunks have no vector in {named}: index them again"] if missing else []
+        told = [f"{missing:,} of {embeddable:,} chunks have no vector in {named}: index them again"] * (missing > 0)
         self._reach = (state, told)
         return told
-
-
-def _text(question: object) -> str:
-    if not isinstance(question, str):
-        kind = type(question).__name__
-        raise MMRagError(f"a question is a text, not an object of type {kind}: pictures go to image=, sound to audio=")
-    # Halves of surrogate pairs, as undecodable file names have them, are no text that a tokenizer takes.
-    return question.encode("utf-8", "replace").decode() if question.strip() else ""
 
 
 def _number(k: object) -> int:
@@ -310,10 +304,20 @@ def _number(k: object) -> int:
     return int(k)
 
 
+def _modalities(modalities: Iterable[Modality] | None) -> list[Modality] | None:
+    if modalities is None:
+        return None
+    chosen = list(modalities)
+    for one in chosen:
+        if one not in MODALITIES:
+            near = nearest(str(one), MODALITIES)
+            hint = f"did you mean {near!r}? " if near else ""
+            raise InvalidSetting(f"{one!r} is no modality: {hint}choose among {', '.join(MODALITIES)}")
+    if not chosen:
+        raise InvalidSetting(f"no modality is chosen: take at least one of {', '.join(MODALITIES)}")
+    return None if set(chosen) == set(MODALITIES) else chosen
+
+
 def content_words(question: str) -> list[str]:
     """The words of a question that the lexical channel looks up."""
     return lexical.content_terms(split_terms(question))[:_MOST_WORDS]
-
-
-def _encoders(ways: Sequence[Way]) -> dict[str, Encoder]:
-    return {way.encoder.space: way.encoder for way in ways}

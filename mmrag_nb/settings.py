@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, HasTraits, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Float, HasTraits, Integer, TraitError, Unicode, validate
 
 from .errors import InvalidSetting, UnknownName
 from .registry import entry, names, split
+from .types import MODALITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MOST_HITS = 100
 """Hits that can be asked for at once."""
@@ -19,17 +23,52 @@ PRESETS: dict[str, dict[str, str]] = {
     "colab": {
         "clip": "openai/clip-vit-base-patch32",
         "text": NONE,
+        "reader": "sentence-transformers/all-MiniLM-L6-v2",
         "speech": "facebook/s2t-medium-librispeech-asr",
+        "sound": NONE,
+        "captioner": "Salesforce/blip-image-captioning-base",
+        "ocr": "rapidocr",
+        "reranker": NONE,
         "generator": "gemini",
     },
-    "offline": {"clip": "emoji", "text": "words", "speech": "pocketsphinx", "generator": "extractive"},
+    "offline": {
+        "clip": "emoji",
+        "text": "words",
+        "reader": "words",
+        "speech": "pocketsphinx",
+        "sound": NONE,
+        "captioner": "tags",
+        "ocr": "rapidocr",
+        "reranker": NONE,
+        "generator": "extractive",
+    },
 }
+"""By setting. ``reader`` is the text encoder of the strategies that always need one."""
 
-MODELS = ("clip", "text", "speech", "generator")
+MODELS = ("clip", "text", "speech", "sound", "captioner", "ocr", "reranker", "generator")
 """The settings that name a model; left empty, the preset's holds."""
 
-_KINDS = {"clip": "encoder", "text": "encoder", "speech": "transcriber", "generator": "generator"}
-_DEFAULT_NAMES = {"clip": "clip", "text": "clip", "speech": "speech"}
+_KINDS = {
+    "clip": "encoder",
+    "text": "encoder",
+    "speech": "transcriber",
+    "sound": "encoder",
+    "captioner": "captioner",
+    "ocr": "ocr",
+    "reranker": "reranker",
+    "generator": "generator",
+}
+_DEFAULT_NAMES = {
+    "clip": "clip",
+    "text": "sbert",
+    "speech": "speech",
+    "sound": "clap",
+    "captioner": "blip",
+    "reranker": "cross-encoder",
+}
+_SOUND_ALONE = {"emoji", "words", "clip", "sbert"}
+FUSIONS = ("calibrated", "rrf", "weighted")
+POOLS = ("max", "mean", "weighted")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -47,6 +86,20 @@ class Settings(HasTraits):
     speech = Unicode(
         "", help="Transcriber: a hub id or folder of a Speech2Text or Whisper model, pocketsphinx, or none."
     ).tag(config=True)
+    sound = Unicode(
+        "", help="Sound-text encoder, for strategy separate: a hub id or folder of a CLAP model, or none."
+    ).tag(config=True)
+    captioner = Unicode(
+        "",
+        help="Who says what a picture shows, for strategy grounded: a hub id or folder of BLIP, tags, generator, none.",
+    ).tag(config=True)
+    ocr = Unicode("", help="Who reads what is written in a picture, for strategy grounded: rapidocr, or none.").tag(
+        config=True
+    )
+    reranker = Unicode(
+        "",
+        help="A second look at the best hits: a hub id or folder of a cross-encoder, judge (the generator), or none.",
+    ).tag(config=True)
     generator = Unicode("", help="Who writes the answer: gemini, gemini:MODEL, extractive.").tag(config=True)
     store = Unicode("memory", help="Nearest-neighbour store.").tag(config=True)
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
@@ -59,6 +112,24 @@ class Settings(HasTraits):
     lexical_weight = Float(
         3.0, min=0.0, help="Standard deviations that a full match of the question's words is worth."
     ).tag(config=True)
+    fusion = Unicode("calibrated", help="How channels become one ranking: calibrated, rrf, weighted.").tag(config=True)
+    weights = Dict(
+        value_trait=Float(min=0.0),
+        key_trait=Unicode(),
+        help="What views count in fusion=weighted and parts in pool=weighted, by modality: {'image': 2}; 1 where absent.",
+    ).tag(config=True)
+    pool = Unicode("max", help="How the scores of a record's parts become one: max, mean, weighted.").tag(config=True)
+    balance = Float(
+        0.5, min=0.0, max=1.0, help="Of a picture asked with beside words: 1 is the picture alone, 0 the words alone."
+    ).tag(config=True)
+    diversity = Float(
+        0.0, min=0.0, max=1.0, help="How much hits are to differ from each other (MMR): 0 not at all, 1 above all."
+    ).tag(config=True)
+    fold = Bool(default_value=True, help="Show near-duplicates once.").tag(config=True)
+    abstain = Bool(default_value=True, help="Say so where nothing in the index seems to answer a question.").tag(
+        config=True
+    )
+    rerank_depth = Integer(20, min=1, max=MOST_HITS, help="Hits that a reranker looks at.").tag(config=True)
     timeout = Float(60.0, min=0.1, help="Seconds after which a generator is given up.").tag(config=True)
     allow_private_urls = Bool(default_value=False, help="Fetch from loopback and private addresses too.").tag(
         config=True
@@ -74,8 +145,11 @@ class Settings(HasTraits):
             raise InvalidSetting(str(error)) from error
 
     def chosen(self, model: str) -> str:
-        """What to use as ``clip``, ``text``, ``speech`` or ``generator``: the user's choice, else the preset's."""
-        return str(getattr(self, model)) or PRESETS[self.preset][model]
+        """What to use as ``clip``, ``text``, ``speech`` and so on: the user's choice, else the preset's."""
+        preset = PRESETS[self.preset]
+        if model == "text" and self.strategy != "shared":
+            return self.text or preset["reader"]
+        return str(getattr(self, model)) or preset[model]
 
     def __setattr__(self, name: str, value: Any) -> None:
         try:
@@ -88,7 +162,7 @@ class Settings(HasTraits):
         """Whether the user chose ``model``, rather than the preset."""
         return bool(getattr(self, model))
 
-    @validate("preset", "store", "strategy", "device", "precision")
+    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool")
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
         known = known_values(name)
@@ -97,12 +171,28 @@ class Settings(HasTraits):
             raise TraitError(str(UnknownName(name, value, known)))
         return value
 
-    @validate("clip", "text", "speech")
+    @validate("ocr")
+    def _reads(self, proposal: dict[str, Any]) -> str:
+        value, known = str(proposal["value"]), [*names("ocr"), NONE]
+        if value and value not in known:
+            raise TraitError(str(UnknownName("ocr", value, known)))
+        return value
+
+    @validate("weights")
+    def _by_modality(self, proposal: dict[str, Any]) -> dict[str, float]:
+        for name in proposal["value"]:
+            if name not in MODALITIES:
+                raise TraitError(str(UnknownName("modality", name, MODALITIES)))
+        return dict(proposal["value"])
+
+    @validate("clip", "text", "speech", "sound", "captioner", "reranker")
     def _takes_model(self, proposal: dict[str, Any]) -> str:
         setting, value = proposal["trait"].name, str(proposal["value"])
         kind, name, model = model_entry(setting, value)
         if value not in {"", NONE} and model and not entry(kind, name).takes_model:
             raise TraitError(f"{name!r} takes no model: set {setting} to {name!r} alone, not {value!r}")
+        if setting == "sound" and name in _SOUND_ALONE:
+            raise TraitError(f"{name} hears nothing: set sound to a CLAP model, 'laion/clap-htsat-unfused', or 'none'")
         if setting == "clip" and name == "words":
             raise TraitError("words sees no pictures: set text to 'words', and clip to a CLIP model, 'emoji' or 'none'")
         return value
@@ -130,7 +220,14 @@ def known_values(setting: str) -> list[str]:
         return [name for name in known if _holds(setting, name)]
     if setting in {"store", "strategy"}:
         return names(setting)
-    return list({"preset": PRESETS, "device": _DEVICES, "precision": _PRECISIONS}.get(setting, ()))
+    fixed: dict[str, Collection[str]] = {
+        "preset": PRESETS,
+        "device": _DEVICES,
+        "precision": _PRECISIONS,
+        "fusion": FUSIONS,
+        "pool": POOLS,
+    }
+    return list(fixed.get(setting, ()))
 
 
 def _holds(setting: str, value: str) -> bool:
@@ -142,6 +239,6 @@ def _holds(setting: str, value: str) -> bool:
 
 
 def model_entry(model: str, choice: str) -> tuple[str, str, str]:
-    """(kind, name, model id) of a choice for ``clip``, ``text``, ``speech`` or ``generator``."""
+    """(kind, name, model id) of a choice for one of :data:`MODELS`."""
     name, argument = split(_KINDS[model], choice, _DEFAULT_NAMES.get(model, choice))
     return _KINDS[model], name, argument

@@ -52,15 +52,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Record:
+    """Several items that belong together: a product with its description and its photos. They are scored as one."""
+
+    id: str
+    """Hexadecimal SHA-256 of what its parts hold, or of a folder's place."""
+    name: str
+    """How it is called: a folder's name, ``{{shoes 3}}`` for a row."""
+
+
+@dataclass(frozen=True)
 class Item:
     """One thing that a source resolved to."""
 
     id: str
-    """Hexadecimal SHA-256 of the content."""
+    """Hexadecimal SHA-256 of the content; of a record's part, of the content and the record's id."""
     uri: str
     """Where it came from, to be shown: a path, a URL, ``{{name}}``."""
     modality: Modality
     metadata: Metadata = field(default_factory=dict)
+    record: Record | None = None
+    """What it is a part of."""
 
     @property
     def name(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .describing import texts
 from .insight.why import Why
 from .registry import modality_of
 from .types import Item
-from .views import by_name, text_view
+from .views import text_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,22 +42,28 @@ def unseen(case: Case, asked: Asked, parts: Parts, catalog: Catalog) -> list[str
     chunk = case.chunk
     if case.number in asked.query.without:
         return ["it is what was asked with"]
-    if asked.modalities is not None and chunk.modality not in asked.modalities:
-        return [f"only {' and '.join(asked.modalities)} was searched, and this is {chunk.modality}"]
+    scope = asked.scope
+    if scope.modalities is not None and chunk.modality not in scope.modalities:
+        return [f"only {' and '.join(scope.modalities)} was searched, and this is {chunk.modality}"]
+    if scope.where and case.number not in catalog.chunks_where(scope.where).tolist():
+        return [f"it does not fit the filter {scope.where}"]
     if chunk.modality == "audio" and not chunk.text:
         known = catalog.find(case.item.id)
         silent = known is not None and not known[1].split(";")[0].endswith(" by none")
         return ["no words were heard in it" if silent else "its speech was not transcribed (speech is 'none')"]
-    ways = parts.ways(pictures=chunk.modality == "image")
+    ways = parts.ways(pictures=chunk.modality == "image", sounds=chunk.modality == "audio")
     reached = {(view.space, view.modality) for _, view in case.probes}
     told = []
-    if chunk.modality == "image" and all(way.modality == "text" for way in ways):
+    if chunk.modality == "image" and all(way.modality == "text" and way.view != "grounded" for way in ways):
         told.append("its pixels are not looked at (clip is 'none')")
+    described = texts(catalog.records([case.number])[case.number].described)
     for way in ways:
         space = way.encoder.space
-        can = chunk.modality == "image" if way.modality == "image" else text_view(chunk, case.item, names=by_name(ways))
+        if chunk.modality not in way.kinds:
+            continue
+        can = way.view in {"image", "audio"} or text_view(way.view, chunk, case.item, described)
         if can and (space, way.modality) not in reached and any(space == one for one, _ in asked.query.vectors):
             told.append(f"it has no vector in {space}: index it again")
     if not told and not case.probes:
         told.append("what was asked with cannot be compared with it")
-    return told
+    return list(dict.fromkeys(told))

@@ -10,7 +10,7 @@ from traitlets import Bool
 from . import registry
 from .errors import InvalidSetting
 from .parts import Parts
-from .settings import Settings
+from .settings import PRESETS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     Variant: TypeAlias = str | Mapping[str, Any]
     """Settings to change: ``"raw=true"``, ``"clip=emoji, text=words"``, ``{"raw": True}``."""
 
-COMPARABLE = ("strategy", "raw", "lexical_weight", "k", "store", "preset", "clip", "text", "device", "precision")
+COMPARABLE = (
+    *("strategy", "raw", "lexical_weight", "k", "store", "preset", "clip", "text", "sound", "captioner", "ocr"),
+    *("fusion", "weights", "pool", "diversity", "fold", "reranker", "device", "precision"),
+)
 """The settings that decide what is found."""
 _KEPT = 4
 """Sets of parts, models among them, that stay loaded for the next time."""
@@ -77,7 +80,9 @@ class Variants:
 
 def models(settings: Settings) -> tuple[str, ...]:
     """What decides which models search, and how they compute."""
-    return settings.chosen("clip"), settings.chosen("text"), settings.device, settings.precision
+    read = settings.text or PRESETS[settings.preset]["text"]  # whatever the strategy: both encoders can be at hand
+    others = (settings.chosen(model) for model in ("clip", "sound", "captioner", "ocr", "reranker"))
+    return read, PRESETS[settings.preset]["reader"], *others, settings.device, settings.precision
 
 
 def changes(variant: Variant) -> dict[str, Any]:

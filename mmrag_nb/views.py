@@ -6,17 +6,21 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .settings import NONE, PRESETS
 from .types import LoadedChunk, LoadedItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .retrieval.shared import Way
+    from .retrieval.ways import Way
     from .settings import Settings
     from .types import Chunk, Item, Modality
 
+    View = tuple[str, str]
+    """(view, key)"""
+
 _NO_NAMES = frozenset(
-    "img image picture pic photo drawing screenshot scan dsc dscn pxl untitled copy file dict".split()
+    "img image picture pic photo drawing screenshot scan dsc dscn pxl untitled copy file dict table row".split()
 )
 """Words in a picture's name that say nothing of what it shows."""
 
@@ -31,41 +35,58 @@ def captioned(loaded: LoadedItem, item: Item) -> LoadedItem:
     return replace(loaded, chunks=(*loaded.chunks, LoadedChunk("text", caption)))
 
 
-def by_name(ways: Sequence[Way]) -> bool:
-    """Whether a picture's file name stands for it.
+def text_view(view: str, chunk: Chunk, item: Item, described: Mapping[str, str]) -> str:
+    """What of a chunk is embedded as text; empty where there is nothing to embed.
 
-    It does where texts have an encoder of their own, one that matches words: to CLIP, ``IMG 2034`` would be noise.
+    Parameters
+    ----------
+    view
+        ``text``: its text alone. ``titled``: of a picture, its name, too. ``grounded``: of what has no words of its
+        own, all that is known: what models see and read in it, its name, what the user said of it.
+    described
+        ``caption`` and ``ocr`` of a picture, as models told them.
     """
-    return len({way.encoder.space for way in ways}) > 1 or all(way.modality == "text" for way in ways)
-
-
-def text_view(chunk: Chunk, item: Item, *, names: bool) -> str:
-    """What of a chunk is embedded as text; empty where there is nothing to embed."""
-    if chunk.modality == "image" and names:
-        telling = " ".join(word for word in item.words.split() if word.lower() not in _NO_NAMES and not word.isdigit())
-        return ". ".join(part for part in (chunk.text, telling) if part)
+    if view == "text" or chunk.modality in {"text", "video"}:
+        return chunk.text
+    if chunk.modality == "image":
+        told = [chunk.text, *([*described.values(), *_said(item)] if view == "grounded" else []), _telling(item)]
+        return ". ".join(part for part in told if part)
+    if view == "grounded" and not chunk.text:  # a sound without words
+        return ". ".join(part for part in (*_said(item), _telling(item)) if part)
     return chunk.text
 
 
-def views(
-    chunk: Chunk, loaded: LoadedChunk, item: Item, version: str, ways: Sequence[Way]
-) -> Iterable[tuple[Modality, str]]:
+def _telling(item: Item) -> str:
+    return " ".join(word for word in item.words.split() if word.lower() not in _NO_NAMES and not word.isdigit())
+
+
+def _said(item: Item) -> list[str]:
+    """The metadata, as text; the caption is one already."""
+    said = ((name, value) for name, value in item.metadata.items() if name != "caption")
+    return [f"{name}: {value}" for name, value in said if value is not None and value != ""]
+
+
+def views(chunk: Chunk, item: Item, version: str, described: Mapping[str, str], ways: Sequence[Way]) -> Iterable[View]:
     """What a chunk is embedded as, each with its key; ``version`` is the loader's, which decides what pixels are."""
-    for way in ways:
-        if way.modality == "image" and loaded.pixels is not None:
-            yield "image", _key("image", item.id, str(chunk.ordinal), version)
-        text = text_view(chunk, item, names=by_name(ways))
-        if way.modality == "text" and text:
-            yield "text", _key("text", text)
+    for view in dict.fromkeys(way.view for way in ways if chunk.modality in way.kinds):
+        if view in {"image", "audio"}:
+            yield view, _key(view, item.id, str(chunk.ordinal), version)
+        elif text := text_view(view, chunk, item, described):
+            yield view, _key("text", text)
 
 
 def _key(*content: str) -> str:
     return hashlib.sha256("\0".join(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def recipe(modality: Modality, version: str, ways: Sequence[Way], settings: Settings) -> str:
-    """What makes an item's chunks (loader, transcriber), and what of them is embedded."""
-    by = ways[-1].encoder.space if modality == "text" else settings.chosen("speech")
-    made = f"{version} by {by}" if modality in {"text", "audio"} else version
-    seen = [way.modality for way in ways if way.modality == "text" or modality == "image"]
-    return f"{made}; {', '.join(seen)}{' and names' * (by_name(ways) and modality == 'image')}"
+def recipe(modality: Modality, version: str, settings: Settings) -> str:
+    """What makes an item's chunks: the loader; what texts are cut for; who listens. Whatever the strategy."""
+    if modality == "text":
+        reader = settings.text or PRESETS[settings.preset]["text"]
+        return f"{version} by {settings.chosen('clip') if reader == NONE else reader}"
+    return f"{version} by {settings.chosen('speech')}" if modality == "audio" else version
+
+
+def version_of(made_by: str) -> str:
+    """The loader's version in a :func:`recipe`."""
+    return made_by.split(" by ", 1)[0]

@@ -12,7 +12,7 @@ from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import EmptyIndex, InvalidSetting, MissingVectors, UnknownName
 from mmrag_nb.insight.embedding_map import measured_gap, portions, project, scattered
 from mmrag_nb.models.words import WordsEncoder
-from mmrag_nb.parts import truncated
+from mmrag_nb.truncation import truncated
 
 DEMO = demo_folder()
 

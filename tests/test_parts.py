@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from mmrag_nb import MultimodalRAG, registry
@@ -26,7 +27,7 @@ def test_no_background_is_embedded_for_a_space_without_vectors(embedded):
         (way,) = rag._searching._ways()
         embedded.clear()
         catalog.remove([item.id for item in rag.items()])
-        assert parts.channel(catalog, way, "text") is None
+        assert parts.probe(catalog, way, "text", np.zeros(4, np.float32)) is None
         assert embedded == []
 
 
@@ -51,7 +52,7 @@ def test_the_vectors_are_read_once_though_the_background_is_written(tmp_path, mo
         monkeypatch.setattr(rag._catalog, "matrix", lambda *place: read.append(place) or matrix(*place))
         rag.search("harp")
         rag.search("ferry")
-        assert read == [("words:hashed-1024", "text")]
+        assert read == [("words:hashed-1024", "titled", None)]
 
 
 def test_two_threads_load_a_model_once(monkeypatch):

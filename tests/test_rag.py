@@ -214,6 +214,7 @@ def test_an_index_of_other_models_says_so_rather_than_finding_nothing(rag):
     rag.index([{"text": HARP}])
     rag._catalog._db.execute("UPDATE vectors SET space = 'clip:another'")
     rag._catalog._db.execute("INSERT INTO spaces VALUES ('clip:another', 8, '{}', '{}')")
+    rag._catalog._db.execute("UPDATE meta SET value = 'another' WHERE key = 'clip'")
     rag._catalog._changes += 1
     with pytest.raises(MissingVectors, match="index has vectors in clip:another, none in words:"):
         rag.search("harp")
@@ -225,7 +226,10 @@ def test_two_on_one_file_see_each_others_work(tmp_path):
         one.index([{"text": HARP}])
         assert len(two.search("harp")) == 1
         two.index([{"text": HARP, "caption": "about harps"}, {"text": FERRY}])
-        assert {hit.item.name for hit in one.search("ferry harp")} == {"{{dict 1}}", "{{dict 2}}"}
+        assert {hit.item.name for hit in one.search("ferry harp")} == {
+            "{{A concert harp has forty-seven…}}",
+            "{{The ferry to the island leaves at…}}",
+        }
 
 
 def test_a_renamed_picture_is_found_by_its_new_name(rag, tmp_path):
@@ -287,7 +291,7 @@ def test_any_iterable_of_sources_is_taken_and_each_object_has_a_name_of_its_own(
     report = rag.index(path for path in sorted(folder.iterdir()))
     assert sum(report.items.values()) == 3
     rag.index([[{"text": "one"}, {"text": "two"}], {"text": "three"}])
-    assert {hit.item.name for hit in rag.search("one two three", k=3)} == {"{{dict 1}}", "{{dict 2}}", "{{dict 3}}"}
+    assert {hit.item.name for hit in rag.search("one two three", k=3)} == {"{{one}}", "{{two}}", "{{three}}"}
 
 
 def test_a_question_of_ten_thousand_words_is_answered_soon(rag):

@@ -61,8 +61,13 @@ def test_a_picture_is_answered_and_goes_to_the_generator(rag):
 def test_words_beside_a_picture_count(rag):
     alone = rag.search(image=APPLE, k=20)
     with_words = rag.search("harp pedals", image=APPLE, k=20)
-    assert all(hit.item.modality == "image" for hit in alone)
+    assert alone[0].item.modality == "image"
     assert [hit.item.name for hit in with_words if hit.item.modality == "text"][:1] == ["tuning_a_harp.md"]
+    weights = [rag.search("harp pedals", image=APPLE, k=20, balance=share)[0] for share in (0, 1)]
+    assert weights[0].item.name == "tuning_a_harp.md"
+    assert weights[1].chunk == alone[0].chunk
+    with pytest.raises(InvalidSetting, match=r"from 0 \(words alone\) to 1"):
+        rag.search("harp pedals", image=APPLE, balance=2)
 
 
 def test_only_the_modalities_asked_for_are_found_and_k_of_them(rag):

@@ -61,12 +61,13 @@ def test_what_cannot_be_asked_is_told(rag):
     for asked in [{}, {"question": "  "}]:
         with pytest.raises(MMRagError, match="nothing was asked"):
             rag.search(**asked)
-    with pytest.raises(MMRagError, match="voice alone"):
+    with pytest.raises(MMRagError, match="in words or by voice"):
         rag.search("an apple", audio=DEMO / "lighthouse_talk.mp3")
     with pytest.raises(InvalidSetting, match="'smell' is no modality"):
         rag.search("an apple", modalities=["smell"])
     with MultimodalRAG(preset="offline", clip="none") as blind:
         blind.index([{"text": "a harp"}])
+        blind.settings.ocr = "none"
         with pytest.raises(InvalidSetting, match="emoji"):
             blind.search(image=DRAWINGS / "drawing_02.png")
 
@@ -86,8 +87,12 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_picture_in_an_index_of_texts_finds_nothing_and_says_so():
-    with MultimodalRAG(preset="offline") as texts:
-        texts.index([{"text": "A harp."}])
+def test_a_picture_finds_texts_by_what_can_be_said_of_it():
+    with MultimodalRAG(preset="offline", ocr="none") as texts:
+        texts.index([{"text": "A harp."}, {"text": "The ferry leaves at noon."}, {"text": "She ate a red apple."}])
+        found = texts.search(image=DRAWINGS / "drawing_02.png")
+        assert found[0].chunk.text == "She ate a red apple."
+        assert any(fact.startswith("picture put into words:") and "apple" in fact for fact in found.facts)
+        texts.settings.captioner = "none"
         with pytest.raises(MissingVectors, match="has no pictures, and a picture finds only these"):
             texts.search(image=DRAWINGS / "drawing_02.png")

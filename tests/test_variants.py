@@ -6,7 +6,8 @@ from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.errors import InvalidSetting
 from mmrag_nb.models.words import WordsEncoder
 from mmrag_nb.registry import Entry
-from mmrag_nb.retrieval.shared import Way
+from mmrag_nb.retrieval.ways import Way
+from mmrag_nb.types import MODALITIES
 
 TEXTS = ["A concert harp has forty-seven strings.", "The ferry leaves at noon.", "A harp, a harp, a harp!"]
 
@@ -24,8 +25,8 @@ class Reversed(WordsEncoder):
 OTHER = Reversed()
 
 
-def ways(image, text):
-    return [Way(OTHER, "text")]
+def ways(encoders):
+    return [Way(OTHER, "text", "text", MODALITIES)]
 
 
 @pytest.fixture

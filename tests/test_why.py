@@ -6,7 +6,6 @@ import pytest
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_sources
 from mmrag_nb.errors import EmptyIndex, InvalidSetting, MMRagError, UnknownName
-from mmrag_nb.insight.placing import Seen, ranked
 
 APPLE = "Which picture shows a red apple?"
 WORKSHOP = "When does the model ship workshop start?"
@@ -291,30 +290,6 @@ def test_places_are_those_of_the_search_itself(rag, raw):
         for place in (1, 3, 12, 38):
             why = rag.why(place)
             assert (why.placing.rank, why.hit.chunk) == (place, everything[place - 1].chunk)
-
-
-def test_ranking_whole_columns_is_ranking_chunk_by_chunk():
-    """Slow and obvious, over views of several spaces, words, filters and what is left out."""
-    rng = np.random.default_rng(3)
-    seen = [
-        Seen(space, "text", np.sort(rng.choice(40, n, replace=False)), rng.normal(size=n).astype(np.float32), 0.1, 0.3)
-        for space, n in (("a", 30), ("b", 12))
-    ]
-    words = {3: 1.5, 39: 0.7, 50: 2.0}
-    allowed, without = np.arange(2, 60), {5, 7}
-    scores: dict[int, float] = {}
-    for one in seen:
-        for chunk, cosine in zip(one.ids.tolist(), one.cosines.tolist(), strict=True):
-            scores[chunk] = max(scores.get(chunk, -np.inf), (cosine - 0.1) / 0.3)
-    for chunk, brought in words.items():
-        scores[chunk] = scores.get(chunk, 0.0) + brought
-    kept = [chunk for chunk in scores if chunk >= 2 and chunk not in without]
-    slow = sorted(kept, key=lambda chunk: (-scores[chunk], chunk))
-    fast = ranked(seen, words, allowed=allowed, without=without)
-    assert fast.ids.tolist() == slow
-    np.testing.assert_allclose(fast.scores, [scores[chunk] for chunk in slow], rtol=1e-5)
-    raw = ranked(seen, words, raw=True)
-    assert 50 not in raw.ids
 
 
 # -- regions in answers ------------------------------------------------------------------------------------------------

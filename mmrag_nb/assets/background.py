@@ -21,6 +21,13 @@ def of_drawings() -> tuple[str, ...]:
 
 
 @cache
+def of_sounds() -> tuple[str, ...]:
+    """Captions of sounds and questions for them: for models that bring texts and sounds together."""
+    own = files("mmrag_nb.assets").joinpath("background_sounds.txt").read_text(encoding="utf-8")
+    return tuple(own.splitlines())
+
+
+@cache
 def pictures() -> tuple[Path, ...]:
     """Pictures of many kinds: the demo's, for questions that are pictures."""
     return tuple(sorted(Path(str(files("mmrag_nb.assets.demo"))).rglob("*.png")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import sqlite3
 from contextlib import closing, contextmanager, suppress
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from mmrag_nb.types import Item, Metadata, Modality, Vectors
 
-    from .entries import Entry
+    from .entries import Described, Entry
 
 _OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
 """What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
@@ -100,18 +101,18 @@ class Catalog(Reading):
         """
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
-            for space, by_key in vectors.items():
-                rows = ((space, key, vector.astype(LITTLE).tobytes()) for key, vector in by_key.items())
-                db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
+            _add_vectors(db, vectors)
             for entry in entries:
                 self._add_entry(db, entry)
 
     def _add_entry(self, db: sqlite3.Connection, entry: Entry) -> None:
         item = entry.item
+        kept = self._other_views(entry)
         db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
         number = db.execute(
-            "INSERT INTO items (hash, uri, modality, metadata, facts, recipe) VALUES (?, ?, ?, ?, ?, ?)",
-            (item.id, item.uri, item.modality, _json(item.metadata), _json(entry.facts), entry.recipe),
+            "INSERT INTO items (hash, uri, modality, metadata, facts, recipe, record, record_name) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (item.id, item.uri, item.modality, _json(item.metadata), _json(entry.facts), entry.recipe, *_record(item)),
         ).lastrowid
         named = _named(item)
         for chunk, views in zip(entry.chunks, entry.views, strict=True):
@@ -120,18 +121,54 @@ class Catalog(Reading):
                 'INSERT INTO chunks (item, ordinal, modality, text, start, "end", page) VALUES (?, ?, ?, ?, ?, ?, ?)',
                 row,
             ).lastrowid
-            db.executemany("INSERT OR IGNORE INTO views VALUES (?, ?, ?)", ((chunk_id, *view) for view in views))
+            assert chunk_id is not None
+            others, described = kept.get(chunk.ordinal, ([], {}))
+            described = {**described, **entry.described.get(chunk.ordinal, {})}
+            fresh = {view for view, _ in views}
+            seen = [*views, *(other for other in others if other[0] not in fresh)]
+            db.executemany("INSERT OR IGNORE INTO views VALUES (?, ?, ?)", ((chunk_id, *view) for view in seen))
             db.execute(
-                "INSERT INTO words (rowid, text, name) VALUES (?, ?, ?)", (chunk_id, searchable(chunk.text), named)
+                "INSERT INTO words (rowid, text, name, described) VALUES (?, ?, ?, '')",
+                (chunk_id, searchable(chunk.text), named),
             )
+            _describe(db, chunk_id, described)
         previews = ((number, *place, p.mime, p.data) for place, p in entry.previews.items())
         db.executemany("INSERT INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews)
+
+    def _other_views(self, entry: Entry) -> dict[int, tuple[list[tuple[str, str]], Mapping[str, Described]]]:
+        """What other strategies have of the same chunks, made by the same recipe: it stays."""
+        known = self.find(entry.item.id)
+        if known is None or known[1] != entry.recipe:
+            return {}
+        ids = self.chunk_ids(entry.item.id)
+        stored = self.records(ids)
+        views = self.views(ids)
+        return {stored[one].chunk.ordinal: (views.get(one, []), stored[one].described) for one in ids}
+
+    def add_views(
+        self,
+        views: Mapping[int, Sequence[tuple[str, str]]],
+        vectors: Mapping[str, Mapping[str, NDArray[np.float32]]],
+        described: Mapping[int, Mapping[str, Described]],
+    ) -> None:
+        """Keep further views of chunks that are there, by chunk id, in one transaction; see :meth:`add`."""
+        with self._write() as db:
+            for chunk, seen in views.items():
+                names = json.dumps([view for view, _ in seen])
+                db.execute(
+                    "DELETE FROM views WHERE chunk = ? AND view IN (SELECT value FROM json_each(?))", (chunk, names)
+                )
+                db.executemany("INSERT OR IGNORE INTO views VALUES (?, ?, ?)", ((chunk, *view) for view in seen))
+            db.execute("DELETE FROM calibrations")  # they count on ids that grow
+            _add_vectors(db, vectors)
+            for chunk, said in described.items():
+                _describe(db, chunk, said)
 
     def update(self, item: Item) -> None:
         """Take over where the item is found now and what is said of it; its chunks stay."""
         with self._write() as db:
-            row = (item.uri, _json(item.metadata), item.id)
-            db.execute("UPDATE items SET uri = ?, metadata = ? WHERE hash = ?", row)
+            row = (item.uri, _json(item.metadata), *_record(item), item.id)
+            db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
             chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
             db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
 
@@ -160,6 +197,16 @@ class Catalog(Reading):
         row = (space, modality, digest, vectors.astype(LITTLE).tobytes())
         with suppress(IndexFileError), self._write(contents=False) as db:
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
+
+    def set_statistics(self, channel: tuple[str, str, str, str], digest: str, last: int, statistics: bytes) -> None:
+        """Keep what background queries reach in ``channel``: (space, view, part, asked); see :meth:`statistics`.
+
+        They only save time, so an index that cannot be written now goes without.
+        """
+        with suppress(IndexFileError), self._write(contents=False) as db:
+            db.execute(
+                "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", (*channel, digest, last, statistics)
+            )
 
     # -- the file --------------------------------------------------------------------------------------------------
 
@@ -227,8 +274,28 @@ def _settle(path: Path) -> None:
             raise IndexFileError(f"{path} is open elsewhere: close it there, or save under another name") from error
 
 
+def _add_vectors(db: sqlite3.Connection, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
+    for space, by_key in vectors.items():
+        rows = ((space, key, vector.astype(LITTLE).tobytes()) for key, vector in by_key.items())
+        db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
+
+
+def _describe(db: sqlite3.Connection, chunk: int, described: Mapping[str, Described]) -> None:
+    if described:
+        rows = ((chunk, kind, said.model, said.text) for kind, said in described.items())
+        db.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?)", rows)
+        text = " ".join(str(row[0]) for row in db.execute("SELECT text FROM descriptions WHERE chunk = ?", (chunk,)))
+        db.execute("UPDATE words SET described = ? WHERE rowid = ?", (searchable(text), chunk))
+
+
+def _record(item: Item) -> tuple[str | None, str | None]:
+    return (item.record.id, item.record.name) if item.record else (None, None)
+
+
 def _json(value: Metadata) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, default=str)
+    # SQLite before 3.42 takes no NaN for JSON, and no filter would work on such an index.
+    finite = {k: None if isinstance(one, float) and not math.isfinite(one) else one for k, one in value.items()}
+    return json.dumps(finite, ensure_ascii=False, default=str)
 
 
 def _named(item: Item) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mmrag_nb.types import Chunk, Item, Metadata, Modality, Preview
+    from mmrag_nb.types import Chunk, Item, Metadata, Preview
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,41 @@ class Entry:
 
     item: Item
     chunks: Sequence[Chunk]
-    views: Sequence[Sequence[tuple[Modality, str]]]
-    """For each chunk: the modalities it is embedded as, with the key of what is embedded."""
+    views: Sequence[Sequence[tuple[str, str]]]
+    """For each chunk: what it is embedded as (``image``, ``text``, ``audio``, ``grounded``), with the key of that."""
     recipe: str
     facts: Metadata = field(default_factory=dict)
     previews: Mapping[tuple[int, str], Preview] = field(default_factory=dict)
     """By (ordinal of the chunk or -1 for the item, kind)."""
+    described: Mapping[int, Mapping[str, Described]] = field(default_factory=dict)
+    """What models say of its pictures, by ordinal of the chunk, then ``caption`` or ``ocr``."""
 
 
 @dataclass(frozen=True)
-class Record:
+class Described:
+    """What a model says of a picture."""
+
+    model: str
+    """Stands for the model that said it: another would say something else."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A chunk that lacks a view or its vector."""
+
+    id: int
+    stored: Stored
+    version: str
+    """Of the loader that made it."""
+
+
+@dataclass(frozen=True)
+class Stored:
     """A chunk as the catalog keeps it, with its item."""
 
     chunk: Chunk
     item: Item
     facts: Metadata
+    described: Mapping[str, Described] = field(default_factory=dict)
+    """``caption`` and ``ocr`` of a picture."""

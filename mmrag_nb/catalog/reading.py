@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmrag_nb.errors import IndexMismatch
-from mmrag_nb.types import Chunk, Item, Preview
+from mmrag_nb.types import Chunk, Item, Preview, Record, name_of
 
-from .entries import Record
+from .entries import Described, Stored
+from .where import parse
 from .words import match_expression
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from mmrag_nb.types import Modality, Vectors
 
+_OF_ITEM = ("items.hash = ?", "? IS NULL")
+"""One item, or all: a condition that an index can serve."""
 LITTLE = np.dtype("<f4")
 """How vectors lie in the file."""
 
@@ -100,16 +103,70 @@ class Reading:
 
     def find(self, item_hash: str) -> tuple[Item, str] | None:
         """The item of that content hash and its recipe; ``None`` where it is not in the index."""
-        rows = self._rows("SELECT hash, uri, modality, metadata, recipe FROM items WHERE hash = ?", (item_hash,))
-        return (_item(rows[0][:4]), str(rows[0][4])) if rows else None
+        query = "SELECT hash, uri, modality, metadata, record, record_name, recipe FROM items WHERE hash = ?"
+        rows = self._rows(query, (item_hash,))
+        return (_item(rows[0][:6]), str(rows[0][6])) if rows else None
 
-    def lacks(self, item_hash: str, space: str, modality: Modality) -> bool:
-        """Whether a view as ``modality`` of one of the item's chunks has no vector in ``space``."""
+    def unembedded(self, space: str, view: str, kinds: Sequence[Modality], item_hash: str | None = None) -> list[int]:
+        """Ids of the chunks of these ``kinds`` that have no vector for ``view`` in ``space``, of one item or of all.
+
+        Whether there is anything to embed is not asked: a text may be empty.
+        """
+        query = f"""
+            SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item
+            WHERE {_OF_ITEM[item_hash is None]} AND chunks.modality IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+                SELECT 1 FROM views JOIN vectors ON vectors.key = views.key AND vectors.space = ?
+                WHERE views.chunk = chunks.id AND views.view = ?)
+            ORDER BY chunks.id"""  # noqa: S608
+        rows = self._rows(query, (item_hash, json.dumps(list(kinds)), space, view))
+        return [int(str(row[0])) for row in rows]
+
+    def undescribed(self, kind: str, model: str, item_hash: str | None = None) -> list[int]:
+        """Ids of the pictures of which ``model`` has told no ``kind`` (``caption``, ``ocr``), of one item or of all."""
+        query = f"""
+            SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item
+            WHERE {_OF_ITEM[item_hash is None]} AND chunks.modality = 'image' AND NOT EXISTS (
+                SELECT 1 FROM descriptions WHERE chunk = chunks.id AND (kind, model) = (?, ?))
+            ORDER BY chunks.id"""  # noqa: S608
+        return [int(str(row[0])) for row in self._rows(query, (item_hash, kind, model))]
+
+    def views(self, chunk_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+        """The views of chunks: by id, (view, key)."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        query = "SELECT chunk, view, key FROM views WHERE chunk IN (SELECT value FROM json_each(?))"
+        for chunk, view, key in self._rows(query, (json.dumps(list(chunk_ids)),)):
+            found.setdefault(int(str(chunk)), []).append((str(view), str(key)))
+        return found
+
+    def recipes(self, chunk_ids: Sequence[int]) -> dict[int, str]:
+        """The recipes of the items of these chunks, by chunk id."""
         query = """
-            SELECT 1 FROM items JOIN chunks ON chunks.item = items.id JOIN views ON views.chunk = chunks.id
-            WHERE items.hash = ? AND views.modality = ?
-              AND NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.space = ? AND vectors.key = views.key) LIMIT 1"""
-        return bool(self._rows(query, (item_hash, modality, space)))
+            SELECT chunks.id, recipe FROM chunks JOIN items ON items.id = chunks.item
+            WHERE chunks.id IN (SELECT value FROM json_each(?))"""
+        return {int(str(i)): str(recipe) for i, recipe in self._rows(query, (json.dumps(list(chunk_ids)),))}
+
+    def record_parts(self, chunk_ids: Sequence[int]) -> dict[int, int]:
+        """Every chunk of the records that these chunks are parts of: chunk id to a number of its record."""
+        query = """
+            WITH meant AS (
+                SELECT DISTINCT record FROM items JOIN chunks ON chunks.item = items.id
+                WHERE chunks.id IN (SELECT value FROM json_each(?)) AND record IS NOT NULL)
+            SELECT chunks.id, dense_rank() OVER (ORDER BY items.record) FROM chunks JOIN items ON items.id = chunks.item
+            WHERE items.record IN (SELECT record FROM meant)"""
+        return {int(str(i)): int(str(n)) for i, n in self._rows(query, (json.dumps([int(i) for i in chunk_ids]),))}
+
+    def has_records(self) -> bool:
+        """Whether any item is part of a record."""
+        return bool(self._rows("SELECT 1 FROM items WHERE record IS NOT NULL LIMIT 1"))
+
+    def statistics(self, channel: tuple[str, str, str, str], digest: str) -> tuple[int, bytes] | None:
+        """What :meth:`~mmrag_nb.catalog.catalog.Catalog.set_statistics` kept: the last chunk in it, and the bytes."""
+        query = """
+            SELECT last, statistics FROM calibrations
+            WHERE (space, view, part, asked) = (?, ?, ?, ?) AND digest = ?"""
+        for last, blob in self._rows(query, (*channel, digest)):
+            return int(str(last)), blob  # type: ignore[return-value]
+        return None
 
     def missing(self, space: str, keys: Sequence[str]) -> list[str]:
         """Those of ``keys`` that have no vector in ``space``, each once, in order."""
@@ -137,7 +194,8 @@ class Reading:
 
     def items(self) -> list[Item]:
         """All items, in the order in which they were first indexed."""
-        return [_item(row) for row in self._rows("SELECT hash, uri, modality, metadata FROM items ORDER BY id")]
+        query = "SELECT hash, uri, modality, metadata, record, record_name FROM items ORDER BY id"
+        return [_item(row) for row in self._rows(query)]
 
     def uris(self) -> list[str]:
         """Where all items came from, in the same order."""
@@ -154,36 +212,61 @@ class Reading:
         rows = self._rows(query, (json.dumps(list(modalities)),))
         return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
 
-    def embeddable(self, modality: Modality | None = None) -> int:
-        """Number of chunks of which something (or something of ``modality``) can be embedded.
+    def chunks_where(self, where: str) -> NDArray[np.int64]:
+        """Ids (n,), ascending, of the chunks that fit a filter; :mod:`mmrag_nb.catalog.where` says what one may be.
+
+        Raises
+        ------
+        InvalidSetting
+            It is no filter.
+        UnknownName
+            It names what no item has.
+        """
+        wanted = parse(where)
+        with self._lock:
+            self._db.create_function("name_of", 1, name_of, deterministic=True)
+            condition, values = wanted.sql(wanted.keys(self._rows))
+            query = f"SELECT chunks.id FROM chunks JOIN items ON items.id = item WHERE {condition} ORDER BY chunks.id"  # noqa: S608
+            rows = self._rows(query, values)
+        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
+
+    def embeddable(self, views: Sequence[str]) -> int:
+        """Number of chunks of which something is embedded as one of ``views``.
 
         Those in which nothing was heard, say, are not among them.
         """
-        query = "SELECT count(DISTINCT chunk) FROM views WHERE modality = coalesce(?, modality)"
-        return int(str(self._rows(query, (modality,))[0][0]))
+        query = "SELECT count(DISTINCT chunk) FROM views WHERE view IN (SELECT value FROM json_each(?))"
+        return int(str(self._rows(query, (json.dumps(list(views)),))[0][0]))
 
-    def matrix(self, space: str, modality: Modality) -> tuple[NDArray[np.int64], Vectors]:
-        """Chunk ids (n,) and vectors (n, d) of all views as ``modality`` in ``space``."""
+    def matrix(self, space: str, view: str, part: Modality | None = None) -> tuple[NDArray[np.int64], Vectors]:
+        """Chunk ids (n,), ascending, and vectors (n, d) of all ``view`` s in ``space``, of one modality or of all."""
         query = """
             SELECT views.chunk, vectors.vector FROM vectors JOIN views ON views.key = vectors.key
-            WHERE vectors.space = ? AND views.modality = ? ORDER BY views.chunk"""
-        rows = self._rows(query, (space, modality))
+            JOIN chunks ON chunks.id = views.chunk
+            WHERE vectors.space = ? AND views.view = ? AND chunks.modality = coalesce(?, chunks.modality)
+            ORDER BY views.chunk"""
+        rows = self._rows(query, (space, view, part))
         if not rows:
             return np.empty(0, np.int64), np.empty((0, 0), np.float32)
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         return ids, _floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1)  # type: ignore[misc]
 
-    def records(self, chunk_ids: Sequence[int]) -> dict[int, Record]:
+    def records(self, chunk_ids: Sequence[int]) -> dict[int, Stored]:
         """Chunks by id, with their items."""
+        wanted = json.dumps([int(i) for i in chunk_ids])
         query = """
             SELECT chunks.id, ordinal, chunks.modality, text, start, "end", page,
-                   hash, uri, items.modality, metadata, facts
+                   hash, uri, items.modality, metadata, record, record_name, facts
             FROM chunks JOIN items ON items.id = chunks.item WHERE chunks.id IN (SELECT value FROM json_each(?))"""
+        said: dict[int, dict[str, Described]] = {}
+        spoken = "SELECT chunk, kind, model, text FROM descriptions WHERE chunk IN (SELECT value FROM json_each(?))"
+        for chunk, kind, model, text in self._rows(spoken, (wanted,)):
+            said.setdefault(int(str(chunk)), {})[str(kind)] = Described(str(model), str(text))
         found = {}
-        for row in self._rows(query, (json.dumps([int(i) for i in chunk_ids]),)):
-            item = _item(row[7:11])
-            chunk = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
-            found[int(str(row[0]))] = Record(chunk, item, json.loads(str(row[11])))
+        for row in self._rows(query, (wanted,)):
+            item, number = _item(row[7:13]), int(str(row[0]))
+            kept = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
+            found[number] = Stored(kept, item, json.loads(str(row[13])), said.get(number, {}))
         return found
 
     def previews(self, item_hash: str, ordinal: int, kinds: Sequence[str]) -> dict[str, Preview]:
@@ -196,22 +279,32 @@ class Reading:
 
     # -- words -----------------------------------------------------------------------------------------------------
 
-    def document_frequency(self, term: str) -> int:
-        """Number of chunks that hold ``term``."""
+    def document_frequency(self, term: str, *, described: bool = False) -> int:
+        """Number of chunks that hold ``term``, what models say of pictures counted where ``described``."""
         query = "SELECT count(*) FROM words WHERE words MATCH ?"
-        return int(str(self._rows(query, (match_expression(term),))[0][0]))
+        return int(str(self._rows(query, (_within(match_expression(term), described=described),))[0][0]))
 
-    def bm25(self, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None = None) -> dict[int, float]:
-        """The ``k`` chunks, of the ids ``allowed``, that match any of ``terms`` best: id to BM25, higher is better."""
+    def bm25(
+        self, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None = None, *, described: bool = False
+    ) -> dict[int, float]:
+        """The ``k`` chunks, of the ids ``allowed``, that match any of ``terms`` best: id to BM25, higher is better.
+
+        ``described``: what models say of pictures counts, too.
+        """
         if not terms:
             return {}
         # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
         among = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
         query = f"""
-            SELECT rowid, -bm25(words, 1.0, 0.5) FROM words WHERE words MATCH ? {among} ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
-        expression = " OR ".join(match_expression(term) for term in terms)
+            SELECT rowid, -bm25(words, 1.0, 0.5, 1.0) FROM words WHERE words MATCH ? {among}
+            ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
+        expression = _within(" OR ".join(match_expression(term) for term in terms), described=described)
         chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
         return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, *chosen, k))}
+
+
+def _within(expression: str, *, described: bool) -> str:
+    return f"({expression})" if described else f"{{text name}} : ({expression})"
 
 
 def _floats(blob: object) -> Vectors:
@@ -219,5 +312,6 @@ def _floats(blob: object) -> Vectors:
 
 
 def _item(row: Sequence[object]) -> Item:
-    content_hash, uri, modality, metadata = map(str, row)
-    return Item(content_hash, uri, modality, json.loads(metadata))  # type: ignore[arg-type]
+    content_hash, uri, modality, metadata = map(str, row[:4])
+    record = None if row[4] is None else Record(str(row[4]), str(row[5]))
+    return Item(content_hash, uri, modality, json.loads(metadata), record)  # type: ignore[arg-type]

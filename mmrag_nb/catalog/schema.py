@@ -11,7 +11,7 @@ from mmrag_nb.errors import IndexFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """``PRAGMA user_version`` of the files this code writes."""
 
 APPLICATION_ID = 0x6D6D7267
@@ -43,8 +43,11 @@ CREATE TABLE items (
     modality TEXT NOT NULL,
     metadata TEXT NOT NULL,         -- JSON: what the user said
     facts    TEXT NOT NULL,         -- JSON: what the loader found
-    recipe   TEXT NOT NULL          -- what made its chunks (loader, transcriber) and what of them is embedded
+    recipe   TEXT NOT NULL,         -- what made its chunks: loader, transcriber
+    record   TEXT,                  -- id of what it is a part of
+    record_name TEXT
 );
+CREATE INDEX items_by_record ON items (record);
 
 CREATE TABLE chunks (
     id       INTEGER PRIMARY KEY,
@@ -61,9 +64,9 @@ CREATE TABLE chunks (
 -- What of a chunk is embedded: a captioned picture has a view as image and one as text.
 CREATE TABLE views (
     chunk    INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
-    modality TEXT NOT NULL,
+    view     TEXT NOT NULL,         -- image, text, audio; grounded: whatever it is, as text
     key      TEXT NOT NULL,         -- hash of what is embedded: equal content is embedded once
-    PRIMARY KEY (chunk, modality, key)
+    PRIMARY KEY (chunk, view, key)
 ) WITHOUT ROWID;
 CREATE INDEX views_by_key ON views (key);
 
@@ -83,9 +86,49 @@ CREATE TABLE previews (
     UNIQUE (item, ordinal, kind)
 );
 
-CREATE VIRTUAL TABLE words USING fts5(text, name, tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE words USING fts5(text, name, described, tokenize = 'porter unicode61 remove_diacritics 2');
 CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHERE rowid = old.id; END;
 """
+
+_ADDED = """
+-- What models say of pictures, for strategies that turn everything into text.
+CREATE TABLE descriptions (
+    chunk INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+    kind  TEXT NOT NULL,            -- caption, ocr
+    model TEXT NOT NULL,            -- fingerprint of what said it
+    text  TEXT NOT NULL,            -- empty where it saw nothing
+    PRIMARY KEY (chunk, kind)
+) WITHOUT ROWID;
+
+-- What background queries reach in a channel, so that only what is new has to be measured.
+CREATE TABLE calibrations (
+    space      TEXT NOT NULL,
+    view       TEXT NOT NULL,
+    part       TEXT NOT NULL,       -- modality of the chunks that make up the channel; empty: all
+    asked      TEXT NOT NULL,       -- modality of the queries
+    digest     TEXT NOT NULL,       -- hash of the queries
+    last       INTEGER NOT NULL,    -- id of the last chunk that is in it
+    statistics BLOB NOT NULL,
+    PRIMARY KEY (space, view, part, asked)
+) WITHOUT ROWID;
+CREATE TRIGGER view_goes AFTER DELETE ON views BEGIN DELETE FROM calibrations; END;
+"""
+
+_FROM_1 = f"""
+ALTER TABLE items ADD COLUMN record TEXT;
+ALTER TABLE items ADD COLUMN record_name TEXT;
+CREATE INDEX items_by_record ON items (record);
+ALTER TABLE views RENAME COLUMN modality TO view;
+UPDATE items SET recipe = substr(recipe, 1, instr(recipe || ';', ';') - 1);
+DROP TRIGGER chunk_words_go;
+CREATE VIRTUAL TABLE words2 USING fts5(text, name, described, tokenize = 'porter unicode61 remove_diacritics 2');
+INSERT INTO words2 (rowid, text, name, described) SELECT rowid, text, name, '' FROM words;
+DROP TABLE words;
+ALTER TABLE words2 RENAME TO words;
+CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHERE rowid = old.id; END;
+{_ADDED}
+"""
+"""Version 1 knew neither records nor descriptions, and said in a recipe what was embedded."""
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -103,6 +146,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
     try:
         # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
         connection = sqlite3.connect(name, check_same_thread=False, isolation_level=None, uri=frozen)
+        if frozen and connection.execute("PRAGMA user_version").fetchone()[0] in range(1, VERSION):
+            connection = _copied(connection)  # what may not be written is brought up to date in memory
     except sqlite3.Error as error:
         raise IndexFileError(f"{path} cannot be opened: {error}") from error
     try:
@@ -135,7 +180,13 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
         connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    if empty:
-        connection.executescript(
-            f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-        )
+    if empty or version < VERSION:
+        script = f"{TABLES} {_ADDED} PRAGMA application_id = {APPLICATION_ID};" if empty else _FROM_1
+        connection.executescript(f"BEGIN; {script} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def _copied(connection: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    connection.backup(copy)
+    connection.close()
+    return copy

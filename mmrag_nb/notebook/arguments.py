@@ -28,8 +28,13 @@ from mmrag_nb.errors import UnknownName, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+KEY = r"(?:(?:--?[A-Za-z][\w-]*|[^\W\d]\w*)=)?"
+_VALUE = r"""\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$)"""
 # A quoted or braced value belongs to its key: no flag is looked for inside.
-TOKEN = re.compile(r"""(?:[^\W\d]\w*=)?(?:\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$))|\S+""")
+TOKEN = re.compile(rf"{KEY}(?:{_VALUE})|\S+")
+_WORD = re.compile(rf"{_VALUE}|\S+")
+_GOES_ON = re.compile(r"[=!<>]|(and|or)$")
+"""What a filter goes on with that was not quoted."""
 _HELP = ("--help", "-h")
 
 
@@ -99,6 +104,10 @@ def parse(magic: Callable[..., Any], line: str, *, free: str = "") -> argparse.N
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
                 if not value:
                     value, end = tokens[0][0], tokens.pop(0).end()
+                if known[name].metavar == "FILTER" and tokens and _GOES_ON.match(tokens[0][0]) and _is_bare(value):
+                    raise UsageError(
+                        f"{name} takes one quoted text, as in: {name} \"price < 50 and species == 'rose'\""
+                    )
                 options[-1] = f"{name}={_checked(name, unquoted(value), known[name])}"
             rest = rest[:start] + " " * (end - start) + rest[end:]
         elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token[0]):
@@ -113,14 +122,25 @@ def parse(magic: Callable[..., Any], line: str, *, free: str = "") -> argparse.N
     return parsed
 
 
+def words(text: str) -> list[str]:
+    """The words of a line's free part, each with the quotes or braces that hold it together."""
+    return _WORD.findall(text)
+
+
 def unquoted(word: str) -> str:
     """``word`` without the quotes around it."""
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
 
 
+def _is_bare(value: str) -> bool:
+    return unquoted(value) == value and not value.startswith("{{")
+
+
 def _checked(flag: str, value: str, action: argparse.Action) -> str:
     if action.type is int and not re.fullmatch(r"[+-]?\d+", value):
         raise UsageError(f"{flag} takes a whole number, as in {flag} 5, not {value!r}")
+    if action.type is float and not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", value):
+        raise UsageError(f"{flag} takes a number, as in {flag} 0.5, not {value!r}")
     if action.choices is not None and value not in map(str, action.choices):
         raise UsageError(str(UnknownName(f"value of {flag}", value, map(str, action.choices))))
     return value

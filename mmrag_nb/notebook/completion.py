@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from IPython.core.completer import Completion, provisionalcompleter
 
-from .arguments import TOKEN, flags, free_words
+from .arguments import KEY, TOKEN, flags, free_words
 from .candidates import Place, candidates, names_in, setting_values, takes_whole_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MOST = 500
 _CELL = re.compile(r"\s*%%(mmrag_\w+)(?=\s)")
 _LINE = re.compile(r"(?:^\s*%?|[=\s]%)(mmrag_\w+)(?=\s)")
 _CONFIG = re.compile(r"\s*%?config\s+MMRag\.(\w+)\s*=\s*(?P<value>['\"]?[^'\"\s]*)")
-_WORD = re.compile(rf"""(?:[^\W\d]\w*=)?(?:\{{\{{(?!.*\}}\}}).*|"[^"]*|'[^']*)$|{TOKEN.pattern}""")
+_WORD = re.compile(rf"""{KEY}(?:\{{\{{(?!.*\}}\}}).*|"[^"]*|'[^']*)$|{TOKEN.pattern}""")
 _KEY = re.compile(r"(--?[A-Za-z][\w-]*|[^\W\d]\w*)=")
 
 _AMBIGUOUS = re.compile(r"^[\"'#%{-]|\s")
@@ -248,5 +248,5 @@ def _quoted(name: str, fragment: _Fragment, quoting: Quoting) -> str:
     quote = fragment.quote or ("'" if '"' in name else '"')
     if quote in name:
         return ""
-    open_end = name.endswith(("/", "=")) or fragment.after.startswith(quote)  # there is more to come
+    open_end = name.endswith(("/", "=", " ")) or fragment.after.startswith(quote)  # there is more to come
     return f"{quote}{name}{'' if open_end else quote}"

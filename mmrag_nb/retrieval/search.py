@@ -1,4 +1,4 @@
-"""A question's vectors to ranked chunks: channels, calibration, fusion with the words, ranks.
+"""A question's vectors to ranked chunks: candidates, calibrated scores, fusion with the words, records.
 
 One way for every strategy: a strategy chooses the channels, this ranks what they find.
 """
@@ -6,78 +6,56 @@ One way for every strategy: a strategy chooses the channels, this ranks what the
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calibration import Calibration
+from .fusion import Fusion, fuse
+from .pooling import Pooling, pool
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mmrag_nb.protocols import Store
-    from mmrag_nb.types import Modality, Vectors
+    from mmrag_nb.types import Modality
 
-_CANDIDATES = 50
+    from .channels import Probe
+
+CANDIDATES = 50
 """Least number of chunks that each channel puts up, so that the lexical channel can still reorder them."""
+_MIXED = 10
+"""So many times more are put up for a question of several parts: what is best in sum may be best in none."""
 
-
+_FEW = 64
+"""Chunks up to which counting what is higher beats sorting everything."""
 _SMALL = 1 << 24
 """Numbers up to which one thread multiplies: several wait for each other, by spinning where the machine is busy."""
 
-_UNCALIBRATED = Calibration(0.0, 1.0)
+
+@dataclass(frozen=True)
+class Words:
+    """What the lexical channel found."""
+
+    bm25: Mapping[int, float] = field(default_factory=dict)
+    """Chunk id to BM25."""
+    shares: Mapping[int, float] = field(default_factory=dict)
+    """Chunk id to its share, in [0, 1], of the best possible."""
 
 
 @dataclass(frozen=True)
-class Channel:
-    """One way to reach chunks: the vectors of one space, seen as one modality."""
+class How:
+    """What makes one score of several."""
 
-    space: str
-    modality: Modality
-    ids: NDArray[np.int64]
-    """(n,) chunk ids, ascending."""
-    vectors: Vectors
-    """(n, d), row i of chunk ``ids[i]``."""
-    store: Store
-    calibration: Calibration = _UNCALIBRATED
-
-    def rows(self, chunks: Sequence[int]) -> NDArray[np.int64]:
-        """Rows of those of ``chunks`` that this channel holds."""
-        wanted = np.asarray(chunks, np.int64)
-        rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        found: NDArray[np.int64] = rows[self.ids[rows] == wanted]
-        return found
-
-    def cosines(self, query: Vectors, chunks: Sequence[int]) -> dict[int, float]:
-        """Cosines of ``query`` (d,) to those of ``chunks`` that this channel holds."""
-        rows = self.rows(chunks)
-        values = self.vectors[rows] @ query
-        return dict(zip(self.ids[rows].tolist(), values.tolist(), strict=True))
-
-    def nearest(self, query: Vectors, k: int, allowed: NDArray[np.int64] | None) -> list[int]:
-        """The ``k`` chunks nearest to ``query`` (d,), among the ids ``allowed`` where these are given.
-
-        A filter goes before the search, so that ``k`` are found where ``k`` there are.
-        """
-        if allowed is None:
-            return list(self.store.search(query[None], k)[0][0].tolist())
-        rows = np.flatnonzero(np.isin(self.ids, allowed))
-        if len(rows) > k:
-            rows = rows[np.argpartition(-(self.vectors[rows] @ query), k - 1)[:k]]
-        return list(self.ids[rows].tolist())
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A question put to a channel."""
-
-    channel: Channel
-    query: Vectors
-    """(d,), unit length."""
+    lexical_weight: float
+    fusion: Fusion = "calibrated"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By modality; 1 where absent."""
+    pool: Pooling = "max"
+    raw: bool = False
+    """Rank by raw cosine alone, as naive systems do."""
 
 
 @dataclass(frozen=True)
@@ -88,95 +66,207 @@ class Scored:
     score: float
     cosine: float | None
     calibrated: float
+    words: float
+    """What the words brought to ``score``."""
     lexical: float
     """BM25."""
     seen_as: Modality
     space: str
     raw_rank: int | None
+    parts: tuple[tuple[int, float], ...] = ()
+    """Of a record: its chunks and their scores, best first."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Candidates ranked, best first; of a record, its best part stands for it."""
+
+    chunks: NDArray[np.int64]
+    """(r,) ids."""
+    scores: NDArray[np.float64]
+    """(r,), of a record the pooled one."""
+    rows: NDArray[np.int64]
+    """(r,) of the chunks in what follows, which has all ``n`` candidates."""
+    own: NDArray[np.float64]
+    """(n,) scores before they were pooled."""
+    words: NDArray[np.float64]
+    """(n,) what the words brought."""
+    calibrated: NDArray[np.float64]
+    """(n,) what the cosines brought, in standard deviations."""
+    cosines: NDArray[np.float32]
+    """(n,) the cosine that counted most; NaN where only the words found a chunk."""
+    by: NDArray[np.int64]
+    """(n,) the probe it belongs to."""
+    candidates: NDArray[np.int64]
+    """(n,) ids."""
+    records: NDArray[np.int64]
+    """(n,) number of the record that a candidate is part of; -1 for none."""
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def place(self, chunk: int) -> int | None:
+        """Rank of ``chunk``, or of its record, from 1; ``None`` where it is not among them."""
+        at = np.flatnonzero(self.chunks == chunk)
+        if not len(at):
+            record = self.records[self.candidates == chunk]
+            at = np.flatnonzero(self.records[self.rows] == record[0]) if len(record) and record[0] >= 0 else at
+        return int(at[0]) + 1 if len(at) else None
+
+    def parts(self, chunk: int) -> tuple[tuple[int, float], ...]:
+        """The parts of the record that ``chunk`` stands for, with their own scores, best first."""
+        record = self.records[self.candidates == chunk]
+        if not len(record) or record[0] < 0:
+            return ()
+        rows = np.flatnonzero(self.records == record[0])
+        rows = rows[np.argsort(-self.own[rows], kind="stable")]
+        return tuple(zip(self.candidates[rows].tolist(), self.own[rows].tolist(), strict=True))
+
+
+def candidates(
+    probes: Sequence[Probe], depth: int, words: Words, allowed: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Ids (n,), ascending, of the ``depth`` chunks that each probe finds, and of those that share words."""
+    mixed = len({probe.part for probe in probes}) > 1
+    found = [
+        probe.channel.nearest(probe.query, depth * (_MIXED if mixed else 1), allowed)
+        for probe in probes
+        if probe.weight > 0
+    ]
+    return np.unique(np.concatenate([np.fromiter(words.shares, np.int64, len(words.shares)), *found]))
 
 
 def rank(
     probes: Sequence[Probe],
+    chunks: NDArray[np.int64],
+    words: Words,
+    how: How,
     *,
-    k: int,
-    bm25: Mapping[int, float],
-    lexical: Mapping[int, float],
-    lexical_weight: float,
-    raw: bool = False,
-    allowed: NDArray[np.int64] | None = None,
-    without: Container[int] = (),
-) -> tuple[list[Scored], Scored | None]:
-    """Rank the chunks for a question, best first, at most ``k``; beside them the best picture, wherever it stands.
+    records: Mapping[int, int] | None = None,
+    without: Collection[int] = (),
+) -> Order:
+    """Rank the candidates ``chunks`` (n,) for a question.
 
-    A chunk's score is its best calibrated cosine over the probes that reach it, plus ``lexical_weight`` (standard
-    deviations) times its lexical share: a convex combination in all but scale, which fuses better than reciprocal
-    ranks where scores mean something (Bruch, Gai and Ingber 2023).
+    Each part of the question gives a chunk one score, fused from the channels that reach it (see
+    :mod:`mmrag_nb.retrieval.fusion`); of several parts, the weighted sum over the root of the squared weights counts
+    (Stouffer et al. 1949), so that a sum is in standard deviations, too. A part that does not reach a chunk says
+    nothing of it: 0, the average. The words come on top.
 
     Parameters
     ----------
-    probes
-        The question, in each space, put to each channel of that space.
-    bm25, lexical
-        Chunk id to BM25 and to its share of the best possible, in [0, 1].
-    raw
-        Rank by raw cosine alone, as naive systems do.
-    allowed, without
-        Ids of the chunks that may be found, all where absent, and of those that may not.
+    records
+        Candidates that are parts of records: chunk id to number of the record, from 0.
+    without
+        Ids that are not to be found.
     """
-    candidates = dict.fromkeys([] if raw else lexical)
-    for probe in probes:
-        candidates.update(dict.fromkeys(probe.channel.nearest(probe.query, max(5 * k, _CANDIDATES), allowed)))
-    candidates = {chunk: None for chunk in candidates if chunk not in without}
-    best: dict[int, tuple[float, float, Channel]] = {}
-    highest: dict[int, float] = {}
-    for probe in probes:
-        channel = probe.channel
-        for chunk, cosine in channel.cosines(probe.query, list(candidates)).items():
-            calibrated = channel.calibration.score(cosine)
-            highest[chunk] = max(cosine, highest.get(chunk, -1.0))
-            if chunk not in best or (cosine if raw else calibrated) > (best[chunk][1] if raw else best[chunk][0]):
-                best[chunk] = (calibrated, cosine, channel)
-    # A chunk that only the words found says nothing of its cosine: it stands where an average one would.
-    scores = {
-        chunk: best[chunk][1]
-        if raw
-        else (best[chunk][0] if chunk in best else 0.0) + lexical_weight * lexical.get(chunk, 0.0)
-        for chunk in candidates
-    }
-    chosen = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))[:k]
-    picture = max((c for c in best if best[c][2].modality == "image"), key=lambda c: scores[c], default=None)
-    told = dict.fromkeys(chosen if picture is None else [*chosen, picture])
-    raw_ranks = _raw_ranks(probes, {chunk: highest[chunk] for chunk in told if chunk in highest}, without)
-    scored = {
-        chunk: Scored(
-            chunk=chunk,
-            score=scores[chunk],
-            cosine=best[chunk][1] if chunk in best else None,
-            calibrated=best[chunk][0] if chunk in best else 0.0,
-            lexical=bm25.get(chunk, 0.0),
-            seen_as=best[chunk][2].modality if chunk in best else "text",
-            space=best[chunk][2].space if chunk in best else "",
-            raw_rank=raw_ranks.get(chunk),
+    chunks = chunks[~np.isin(chunks, np.fromiter(without, np.int64, len(without)))]
+    n = len(chunks)
+    shares = np.array([words.shares.get(chunk, 0.0) for chunk in chunks.tolist()])
+    cosines = np.stack([probe.cosines(chunks) for probe in probes]) if probes else np.empty((0, n), np.float32)
+    scores = [probe.scale.score(row) for probe, row in zip(probes, cosines, strict=True)]
+    calibrated = np.array(scores, np.float64).reshape(len(probes), n)
+    seen = cosines.astype(np.float64) if how.raw else calibrated
+    from_words = np.zeros(n) if how.raw else _by_words(shares, how)
+    from_vectors = _by_parts(probes, seen, how)
+    own = from_vectors + from_words
+    towards = np.where(np.isnan(seen), -np.inf, seen * np.sign([[probe.weight] for probe in probes] or 1.0))
+    by = towards.argmax(0) if len(probes) else np.full(n, -1)
+    numbers = np.array([(records or {}).get(chunk, -1) for chunk in chunks.tolist()], np.int64)
+    counts = _weights_of(chunks, probes, by, how)
+    rows, scores = pool(own, numbers, how.pool, counts)
+    told = cosines[by, np.arange(n)] if len(probes) else np.full(n, np.nan, np.float32)
+    deviations = from_vectors if how.fusion != "rrf" and not how.raw else _best(calibrated, n)
+    return Order(chunks[rows], scores, rows, own, from_words, deviations, told, by, chunks, numbers)
+
+
+def _by_words(shares: NDArray[np.float64], how: How) -> NDArray[np.float64]:
+    return fuse(np.empty((0, len(shares))), shares, weights=(), lexical_weight=how.lexical_weight, method=how.fusion)
+
+
+def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> NDArray[np.float64]:
+    """(n,) one score of all parts of the question."""
+    n = seen.shape[1]
+    weights = {probe.part: probe.weight for probe in probes}
+    total = np.zeros(n)
+    for part, weight in weights.items():
+        rows = [row for row, probe in enumerate(probes) if probe.part == part]
+        given = [how.weights.get(probes[row].channel.modality, 1.0) for row in rows]
+        method: Fusion = "calibrated" if how.raw else how.fusion
+        total += weight * fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
+    norm = sum(map(abs, weights.values())) if how.raw else float(np.sqrt(sum(w * w for w in weights.values())))
+    return np.asarray(total / (norm or 1.0))
+
+
+def _best(calibrated: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    best = np.fmax.reduce(calibrated, axis=0, initial=np.nan) if len(calibrated) else np.full(n, np.nan)
+    return np.nan_to_num(best, nan=0.0)
+
+
+def _weights_of(
+    chunks: NDArray[np.int64], probes: Sequence[Probe], by: NDArray[np.int64], how: How
+) -> NDArray[np.float64] | None:
+    """(n,) what each part of a record counts in it, by the modality it was seen as."""
+    if how.pool != "weighted" or not probes:
+        return None
+    given = np.array([how.weights.get(probe.channel.modality, 1.0) for probe in probes])
+    return given[by] if len(chunks) else np.empty(0)
+
+
+def tell(order: Order, probes: Sequence[Probe], words: Words, places: Sequence[int], how: How) -> list[Scored]:
+    """What there is to say of the chunks at ``places`` (rows of ``order.candidates``)."""
+    raw_ranks = _raw_ranks(probes, order.candidates[list(places)], how)
+    told = []
+    for row, raw_rank in zip(places, raw_ranks, strict=True):
+        chunk = int(order.candidates[row])
+        reached = not np.isnan(order.cosines[row])
+        probe = probes[order.by[row]] if reached else None
+        at = order.place(chunk)
+        told.append(
+            Scored(
+                chunk=chunk,
+                score=float(order.own[row] if at is None else order.scores[at - 1]),
+                cosine=float(order.cosines[row]) if reached else None,
+                calibrated=float(order.calibrated[row]),
+                words=float(order.words[row]),
+                lexical=words.bm25.get(chunk, 0.0),
+                seen_as=probe.channel.modality if probe else "text",
+                space=probe.channel.space if probe else "",
+                raw_rank=raw_rank,
+                parts=order.parts(chunk),
+            )
         )
-        for chunk in told
-    }
-    return [scored[chunk] for chunk in chosen], None if picture is None else scored[picture]
+    return told
 
 
-def _raw_ranks(probes: Sequence[Probe], cosines: Mapping[int, float], without: Container[int]) -> dict[int, int]:
+def _raw_ranks(probes: Sequence[Probe], chunks: NDArray[np.int64], how: How) -> list[int | None]:
     """Where the naive ranking over the whole index would put each chunk, from 1."""
-    if not cosines:
-        return {}
+    if not len(chunks) or not probes:
+        return [None] * len(chunks)
+    raw = How(0.0, raw=True, weights=how.weights)
+    seen = np.stack([probe.cosines(chunks) for probe in probes]).astype(np.float64)
+    own = _by_parts(probes, seen, raw)
+    reached = [not bool(np.isnan(column).all()) for column in seen.T]
+    everything = _everything(probes, raw)
+    limits = own + 1e-5  # float32 products of one row and of a whole matrix differ in the last bits
+    if len(limits) <= _FEW:
+        higher = np.array([np.count_nonzero(everything > limit) for limit in limits])
+    else:
+        higher = len(everything) - np.searchsorted(np.sort(everything), limits, side="right")
+    return [1 + int(n) if there else None for n, there in zip(higher, reached, strict=True)]
+
+
+def _everything(probes: Sequence[Probe], raw: How) -> NDArray[np.float64]:
+    """The raw score of every chunk that a probe reaches, each once."""
     small = sum(probe.channel.vectors.size for probe in probes) <= _SMALL
     with _threads().limit(limits=1, user_api="blas") if small else nullcontext():
-        everything = np.concatenate([probe.channel.vectors @ probe.query for probe in probes])
-    chunks, place = np.unique(np.concatenate([probe.channel.ids for probe in probes]), return_inverse=True)
-    highest = np.full(len(chunks), -1, np.float32)  # of a chunk's several views
-    np.maximum.at(highest, place, everything)
-    if without:
-        highest[[chunk in without for chunk in chunks.tolist()]] = -1
-    # Float32 products of one row and of a whole matrix differ in the last bits.
-    return {chunk: 1 + int((highest > cosine + 1e-5).sum()) for chunk, cosine in cosines.items()}
+        columns = [probe.channel.vectors @ probe.query for probe in probes]
+    if len(probes) == 1:
+        return columns[0].astype(np.float64)
+    ids = np.unique(np.concatenate([probe.channel.ids for probe in probes]))
+    table = np.full((len(probes), len(ids)), np.nan)
+    for row, (probe, column) in enumerate(zip(probes, columns, strict=True)):
+        table[row, np.searchsorted(ids, probe.channel.ids)] = column
+    return _by_parts(probes, table, raw)
 
 
 @cache

@@ -6,27 +6,18 @@ encoder of their own where the preset names one; calibrated scores compare acros
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from mmrag_nb.types import MODALITIES
 
-if TYPE_CHECKING:
-    from mmrag_nb.protocols import Encoder
-    from mmrag_nb.types import Modality
+from .ways import Encoders, Way
 
 
-@dataclass(frozen=True)
-class Way:
-    """Chunks embedded as ``modality`` by ``encoder``."""
-
-    encoder: Encoder
-    modality: Modality
-
-
-def ways(image: Encoder | None, text: Encoder | None) -> list[Way]:
+def ways(encoders: Encoders) -> list[Way]:
     """How chunks are embedded and found, by the encoders at hand."""
-    reached = []
-    if image is not None:
-        reached.append(Way(image, "image"))
-    if (reader := text or image) is not None:
-        reached.append(Way(reader, "text"))
-    return reached
+    found = []
+    if encoders.image is not None:
+        found.append(Way(encoders.image, "image", "image", ("image",)))
+    if encoders.text is not None:
+        found.append(Way(encoders.text, "text", "titled", MODALITIES))
+    elif encoders.image is not None:  # to CLIP, a name such as "IMG 2034" would be noise
+        found.append(Way(encoders.image, "text", "text", MODALITIES))
+    return found

@@ -8,23 +8,44 @@ from typing import Any
 
 from mmrag_nb.types import Source
 
+from .naming import short, told_name
+from .optional import is_frame, is_series
 from .sound import is_sound
 
 
 def as_sources(sources: Any) -> list[Source]:
     """What the Python API accepts, as sources: one, or any iterable of, paths, globs, URLs and objects, nested too."""
     flat: list[Source] = []
+    tables = 0
 
-    def add(one: Any) -> None:
-        many = isinstance(one, Iterable) and not isinstance(one, (str, bytes, Mapping)) and not hasattr(one, "columns")
+    def add(one: Any, within: tuple[int, ...]) -> None:
+        nonlocal tables
         if isinstance(one, Source):
             flat.append(one)
-        elif many and not is_sound(one) and not hasattr(one, "shape") and not hasattr(one, "raw_data"):
+        elif _is_many(one) and id(one) not in within:
             for part in one:
-                add(part)
+                add(part, (*within, id(one)))
+        elif is_frame(one) or is_series(one):
+            tables += 1  # what its rows are called follows
+            flat.append(Source(one, label=f"{{{{table{tables if tables > 1 else ''}}}}}"))
         else:
-            label = "" if isinstance(one, (str, os.PathLike)) else f"{{{{{type(one).__name__} {len(flat) + 1}}}}}"
-            flat.append(Source(one, label=label))
+            named = isinstance(one, (str, os.PathLike))
+            flat.append(Source(one, label="" if named else f"{{{{{_name(one, len(flat) + 1)}}}}}"))
 
-    add(sources)
+    add(sources, ())
     return flat
+
+
+def _is_many(one: Any) -> bool:
+    if isinstance(one, (str, bytes, Mapping)) or is_sound(one):
+        return False
+    whole = any(hasattr(one, mark) for mark in ("columns", "shape", "raw_data"))
+    return isinstance(one, Iterable) and not whole
+
+
+def _name(one: Any, number: int) -> str:
+    """What an object is called: by itself, by its first words, or by its type and place."""
+    if isinstance(one, Mapping):
+        words = one.get("text")
+        return told_name(one) or (short(words) if isinstance(words, str) else "") or f"dict {number}"
+    return f"{type(one).__name__} {number}"

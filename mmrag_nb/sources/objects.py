@@ -1,68 +1,28 @@
-"""Python objects to items: texts, pictures, sounds and records of these."""
+"""Python objects to items: texts, pictures and sounds."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import SourceError
 from mmrag_nb.types import Item, Metadata, Resolved
 
 from .exchange import is_url
+from .optional import is_a
 from .sound import is_sound, to_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from PIL.Image import Image
     from pydub import AudioSegment
 
-CONTENT_KEYS = ("text", "image", "audio", "path", "url")
-"""The names of which a record has exactly one; the rest is metadata."""
-
-ACCEPTED = "text, pathlib.Path, PIL.Image, (samples, rate), pydub.AudioSegment, a dict with one of these, or a list"
-
-
-class Record(NamedTuple):
-    """A dict, taken apart."""
-
-    kind: str
-    """One of :data:`CONTENT_KEYS`."""
-    content: Any
-    metadata: dict[Any, Any]
-
-
-def take_apart(record: Mapping[Any, Any]) -> Record:
-    """Split ``{"image": picture, "caption": "a red apple", "price": 3}`` into its content and its metadata.
-
-    Raises
-    ------
-    SourceError
-        It has no content, or more than one.
-    """
-    kinds = [key for key in CONTENT_KEYS if key in record]
-    if not kinds:
-        names = ", ".join(map(str, list(record)[:5])) or "nothing"
-        raise SourceError(f"a dict with {names}: one of {', '.join(CONTENT_KEYS)} must name its content")
-    if len(kinds) > 1:
-        raise SourceError(
-            f"a dict with both {kinds[0]} and {kinds[1]}: keep one as the content and call the other something else "
-            "(words about a picture: caption)"
-        )
-    kind = kinds[0]
-    rest = {name: value for name, value in record.items() if name != kind}
-    content = record[kind]
-    if kind in {"text", "url"} and not isinstance(content, str):
-        raise SourceError(f"its {kind} is {_kind_of(content)}: it takes a str")
-    if kind == "path" and not isinstance(content, (str, os.PathLike)):
-        raise SourceError(f"its path is {_kind_of(content)}: it takes a str or a pathlib.Path")
-    if kind == "url" and not is_url(content):
-        raise SourceError("its url has no http:// or https://: name files by path")
-    return Record(kind, content, rest)
+ACCEPTED = (
+    "text, pathlib.Path, PIL.Image, (samples, rate), pydub.AudioSegment, a dict of these, a list, a pandas DataFrame"
+)
 
 
 def resolve_object(value: Any, label: str, metadata: Metadata, *, base: Path) -> Resolved:
@@ -75,12 +35,12 @@ def resolve_object(value: Any, label: str, metadata: Metadata, *, base: Path) ->
     """
     if isinstance(value, str):
         return _text(value, label, metadata, base)
-    if _is_a(value, "PIL.Image", "Image"):
+    if is_a(value, "PIL.Image", "Image"):
         return Resolved(Item(_hash_picture(value), label, "image", metadata), value)
     if is_sound(value):
         segment, notes = to_segment(value)
         return Resolved(Item(_hash_sound(segment), label, "audio", metadata), segment, notes=notes)
-    if _is_a(value, "pydub", "AudioSegment"):
+    if is_a(value, "pydub", "AudioSegment"):
         return Resolved(Item(_hash_sound(value), label, "audio", metadata), value)
     raise SourceError(_refusal(value))
 
@@ -131,25 +91,18 @@ def _hash_sound(segment: AudioSegment) -> str:
 
 
 def _refusal(value: Any) -> str:
-    if _is_a(value, "pandas", "DataFrame"):
-        return "a DataFrame: tables come in a later version; pass df.to_dict('records')"
-    if _is_a(value, "pandas", "Series"):
-        return "a Series: pass series.tolist()"
     if hasattr(value, "dtype") and hasattr(value, "shape") and getattr(value, "ndim", 0) > 0:
         shape = re.sub(r"[^\d, ]", "", str(tuple(value.shape))).strip(", ")
         return f"an array of shape ({shape}): for a picture pass PIL.Image.fromarray(a), for a sound (samples, rate)"
     if isinstance(value, (bytes, bytearray)):
         return "bytes: for a picture pass PIL.Image.open(io.BytesIO(b)), for a text b.decode()"
-    return f"{_kind_of(value)} cannot be indexed: accepted are {ACCEPTED}"
+    if hasattr(value, "to_pandas"):
+        return f"{kind_of(value)}: pass its to_pandas()"
+    return f"{kind_of(value)} cannot be indexed: accepted are {ACCEPTED}"
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """How messages call ``value``."""
     if value is None or isinstance(value, (bool, float)):
         return str(value)
     return f"an object of type {type(value).__name__}"
-
-
-def _is_a(value: Any, module: str, name: str) -> bool:
-    """Whether ``value`` is of an optional library's class, without importing the library."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(value, kind)

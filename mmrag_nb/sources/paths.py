@@ -14,6 +14,7 @@ from mmrag_nb.errors import SourceError, nearest
 from mmrag_nb.results import Skipped
 from mmrag_nb.types import Item, Metadata, Modality, Resolved
 
+from .folders import by_folder, recorded
 from .globs import Matches, below, expand_home, has_magic, is_folder, match
 
 MAX_FILE_BYTES = 2 << 30
@@ -31,7 +32,13 @@ _SPECIAL = {
 
 
 def resolve_path(
-    typed: str, metadata: Metadata, *, modality_of: ModalityOf, base: Path, max_bytes: int = MAX_FILE_BYTES
+    typed: str,
+    metadata: Metadata,
+    *,
+    modality_of: ModalityOf,
+    base: Path,
+    max_bytes: int = MAX_FILE_BYTES,
+    records: bool = False,
 ) -> Iterator[Resolved | Skipped]:
     """Turn one path, glob or folder into items, in the order of their names.
 
@@ -44,17 +51,25 @@ def resolve_path(
         As the user wrote it; relative to ``base``. Items are shown under this name.
     max_bytes
         Largest size of a file, bytes.
+    records
+        Make one record of the files that a glob or folder finds in each folder; folders that a glob finds are then
+        looked into.
     """
     if unusable := _unusable(typed):
         yield Skipped(repr(typed), unusable)
         return
     path = base / expand_home(typed)
     if is_folder(path):
-        yield from _several(typed, path, below(PurePath(typed), path), metadata, modality_of, max_bytes=max_bytes)
+        matches = below(PurePath(typed), path)
     elif has_magic(typed) and not os.path.lexists(path):
-        yield from _several(typed, path, match(PurePath(typed), base), metadata, modality_of, max_bytes=max_bytes)
+        matches = match(PurePath(typed), base)
     else:
         yield _one(typed, path, metadata, modality_of, max_bytes)
+        return
+    if records:
+        matches = by_folder(matches, base)
+    found = _several(typed, path, matches, metadata, modality_of, max_bytes=max_bytes)
+    yield from recorded(found, matches, modality_of) if records else found
 
 
 def _one(typed: str, path: Path, metadata: Metadata, modality_of: ModalityOf, max_bytes: int) -> Resolved | Skipped:

@@ -4,35 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmrag_nb.errors import SourceError
 from mmrag_nb.results import Skipped
+from mmrag_nb.types import Resolved
 
+from .dicts import take_apart, unfit_content
 from .exchange import is_url
+from .frames import Row, columns_of, rows, values
 from .metadata import plain_metadata
-from .objects import resolve_object, take_apart
+from .naming import told_name
+from .objects import resolve_object
+from .optional import is_frame, is_series
 from .paths import ModalityOf, resolve_path
+from .records import joined, labels, record_of
 from .redaction import brief
 from .sound import is_sound
 from .urls import resolve_url
 
 if TYPE_CHECKING:
-    from mmrag_nb.types import Metadata, Resolved, Source
+    from collections.abc import Sequence
+
+    from mmrag_nb.types import Metadata, Source
 
 MAX_DEPTH = 8
-"""Lists and dicts within each other; one that holds itself has no end."""
+"""Lists and dicts within each other."""
 
 
 def resolve(
-    sources: Iterable[Source], *, modality_of: ModalityOf, allow_private: bool = False, base: Path | None = None
+    sources: Iterable[Source],
+    *,
+    modality_of: ModalityOf,
+    allow_private: bool = False,
+    base: Path | None = None,
+    records: bool = False,
 ) -> Iterator[Resolved | Skipped]:
     """Turn sources into items, lazily and in the order typed; what fails is skipped with its reason.
 
-    A ``str`` is a path, a glob, a folder or a URL; where the source's label begins with ``{{`` it is a text. Content
-    that came before in the same call is skipped, and the reason names the first.
+    A ``str`` is a path, a glob, a folder or a URL; where the source's label begins with ``{{`` it is a text. A dict or
+    a table's row with more than one content is a record: each content is an item of its own, and
+    :attr:`~mmrag_nb.types.Item.record` tells that they belong together. Content that came before in the same call is
+    skipped, and the reason names the first.
 
     Parameters
     ----------
@@ -42,13 +57,17 @@ def resolve(
         Let URLs lead to loopback and private addresses.
     base
         What relative paths are relative to; the working directory where ``None``.
+    records
+        Make the files of each folder, of those that globs find in it, one record; its ``metadata.json`` says what is
+        known of it. Files that are named one by one stay items on their own.
     """
-    door = _Door(modality_of, allow_private=allow_private, base=Path.cwd() if base is None else base)
+    base = Path.cwd() if base is None else base
+    door = _Door(modality_of, allow_private=allow_private, base=base, records=records)
     first: dict[str, Resolved] = {}
     for number, source in enumerate(sources, start=1):
         label = source.label or f"{type(source.value).__name__} #{number}"
         is_text = source.label.startswith("{{")
-        for outcome in door.enter(source.value, label, source.metadata, is_text=is_text):
+        for outcome in door.open(source.value, label, source.metadata, is_text=is_text):
             if isinstance(outcome, Skipped):
                 yield replace(outcome, reason=brief(outcome.reason, 400))
             elif outcome.item.id in first:
@@ -63,10 +82,21 @@ def _repeated(again: Resolved, before: Resolved) -> Skipped:
     reason = f"same content as {before.item.uri}, indexed once"
     if again.item.uri == before.item.uri:
         reason = "named twice, indexed once"
-    lost = [name for name, value in again.item.metadata.items() if before.item.metadata.get(name, ...) != value]
-    if lost:
-        reason += f"; the metadata given here ({', '.join(lost)}) is not used: put this source first"
-    return Skipped(again.item.uri, reason)
+    return Skipped(again.item.uri, reason + _lost(again.item.metadata, before.item.metadata))
+
+
+def _lost(again: Metadata, before: Metadata) -> str:
+    lost = [name for name, value in again.items() if before.get(name, ...) != value]
+    return f"; the metadata given here ({', '.join(lost)}) is not used: put this source first" if lost else ""
+
+
+class _At(NamedTuple):
+    """What is around a value."""
+
+    within: tuple[int, ...] = ()
+    """The identities of the lists and dicts that hold it."""
+    as_part: bool = False
+    """It is in a record, so nothing in it is a record of its own."""
 
 
 @dataclass(frozen=True)
@@ -74,34 +104,119 @@ class _Door:
     modality_of: ModalityOf
     allow_private: bool
     base: Path
+    records: bool
+    """Whether folders are records."""
+    known: dict[str, tuple[str, Metadata]] = field(default_factory=dict)
+    """What the records so far, by id, are shown as, and what was said of them."""
 
-    def enter(
-        self, value: Any, label: str, metadata: Metadata, *, is_text: bool, depth: int = 0
-    ) -> Iterator[Resolved | Skipped]:
-        """Everything that ``value`` leads to, shown as ``label`` where it has no name of its own."""
-        if depth > MAX_DEPTH:
-            yield Skipped(label, f"nested more than {MAX_DEPTH} deep")
-            return
-        if isinstance(value, (list, tuple)) and not is_sound(value):
-            if not value:
-                yield Skipped(label, "an empty list")
-            for number, member in enumerate(value):
-                yield from self.enter(member, f"{label}[{number}]", metadata, is_text=is_text, depth=depth + 1)
-            return
-        named = (isinstance(value, str) and not is_text) or isinstance(value, os.PathLike)
+    def open(self, value: Any, label: str, metadata: Metadata, *, is_text: bool) -> Iterator[Resolved | Skipped]:
+        """Everything that a source leads to."""
         try:
             plain = plain_metadata(metadata)
-            if isinstance(value, Mapping):
-                record = take_apart(value)
-                merged = {**plain, **record.metadata}
-                # A picture or sound of a record may be named; a text is never a name.
-                yield from self.enter(record.content, label, merged, is_text=record.kind == "text", depth=depth + 1)
-            elif named and isinstance(value, str) and is_url(value):
-                yield resolve_url(value, plain, modality_of=self.modality_of, allow_private=self.allow_private)
-            elif named:
-                typed = os.fsdecode(value)
-                yield from resolve_path(typed, plain, modality_of=self.modality_of, base=self.base)
-            else:
-                yield resolve_object(value, label, plain, base=self.base)
         except SourceError as error:
-            yield Skipped(brief(os.fsdecode(value)) if named else label, str(error))
+            yield Skipped(brief(os.fsdecode(value)) if _is_name(value, is_text) else label, str(error))
+        else:
+            yield from self._enter(value, label, plain, is_text=is_text, at=_At())
+
+    def _enter(
+        self, value: Any, label: str, metadata: Metadata, *, is_text: bool, at: _At
+    ) -> Iterator[Resolved | Skipped]:
+        """Everything that ``value`` leads to, shown as ``label`` where it has no name of its own."""
+        if id(value) in at.within:
+            yield Skipped(label, f"a {type(value).__name__} that holds itself")
+            return
+        if len(at.within) > MAX_DEPTH:
+            yield Skipped(label, f"nested more than {MAX_DEPTH} deep")
+            return
+        at = _At((*at.within, id(value)), as_part=at.as_part)
+        try:
+            if isinstance(value, (list, tuple)) and not is_sound(value):
+                yield from self._members(value, label, metadata, is_text=is_text, at=at)
+            elif isinstance(value, Mapping):
+                contents, said = take_apart(value)
+                row = Row(label, told_name(said), contents, {**metadata, **plain_metadata(said)})
+                yield from self._row(row, at)
+            elif is_frame(value):
+                yield from self._frame(value, label, metadata, at)
+            elif is_series(value):
+                yield from self._series(value, label, metadata, at)
+            elif _is_name(value, is_text):
+                yield from self._named(value, metadata, at)
+            else:
+                yield resolve_object(value, label, metadata, base=self.base)
+        except SourceError as error:
+            yield Skipped(brief(os.fsdecode(value)) if _is_name(value, is_text) else label, str(error))
+
+    def _named(self, value: str | os.PathLike[str], metadata: Metadata, at: _At) -> Iterator[Resolved | Skipped]:
+        if isinstance(value, str) and is_url(value):
+            yield resolve_url(value, metadata, modality_of=self.modality_of, allow_private=self.allow_private)
+            return
+        folders = self.records and not at.as_part
+        typed = os.fsdecode(value)
+        yield from resolve_path(typed, metadata, modality_of=self.modality_of, base=self.base, records=folders)
+
+    def _members(
+        self, several: Sequence[Any], label: str, metadata: Metadata, *, is_text: bool, at: _At
+    ) -> Iterator[Resolved | Skipped]:
+        if not several:
+            yield Skipped(label, "an empty list")
+        for number, member in enumerate(several):
+            yield from self._enter(member, f"{label}[{number}]", metadata, is_text=is_text, at=at)
+
+    def _series(self, series: Any, label: str, metadata: Metadata, at: _At) -> Iterator[Resolved | Skipped]:
+        empty = True
+        for shown, value, is_text in values(series, label, self.modality_of, self.base):
+            empty = False
+            yield from self._enter(value, shown, metadata, is_text=is_text, at=at)
+        if empty:
+            yield Skipped(label, "a Series without values")
+
+    def _frame(self, frame: Any, label: str, metadata: Metadata, at: _At) -> Iterator[Resolved | Skipped]:
+        columns = columns_of(frame, self.modality_of, self.base)
+        notes: tuple[str, ...] = (columns.note,)
+        without: list[str] = []
+        for row in rows(frame, columns, label):
+            notes += row.notes
+            if not row.contents:
+                without.append(row.label)
+                continue
+            for outcome in self._row(row._replace(metadata={**metadata, **row.metadata}), at):
+                if notes and isinstance(outcome, Resolved):
+                    yield replace(outcome, notes=(*outcome.notes, *notes))
+                    notes = ()
+                else:
+                    yield outcome
+        if without:
+            few = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
+            yield Skipped(label, f"{len(without):,} of {len(frame):,} rows have no content: {few}")
+
+    def _row(self, row: Row, at: _At) -> Iterator[Resolved | Skipped]:
+        """A dict or row: what its one content leads to, or the parts of one record."""
+        if at.as_part or len(row.contents) == 1:
+            yield from self._contents(row, at)
+            return
+        outcomes = list(self._contents(row, _At(at.within, as_part=True)))
+        parts = [outcome for outcome in outcomes if isinstance(outcome, Resolved)]
+        record = record_of(parts, row.name or row.label)
+        if parts and record.id in self.known:
+            before, said = self.known[record.id]
+            yield from (outcome for outcome in outcomes if isinstance(outcome, Skipped))
+            yield Skipped(row.label, f"the same contents as {before}, indexed once{_lost(row.metadata, said)}")
+            return
+        if parts:
+            self.known[record.id] = row.label, row.metadata
+        bound = joined(parts, record)
+        yield from (outcome if isinstance(outcome, Skipped) else next(bound) for outcome in outcomes)
+
+    def _contents(self, row: Row, at: _At) -> Iterator[Resolved | Skipped]:
+        for (kind, value), label in zip(row.contents, labels(row.contents, row.label), strict=True):
+            if unfit := unfit_content(kind, value):
+                yield Skipped(label, unfit)
+            else:
+                # A picture or sound of a record may be named; a text is never a name.
+                yield from self._enter(value, label, row.metadata, is_text=kind == "text", at=at)
+
+
+def _is_name(value: Any, is_text: bool) -> bool:
+    """Whether ``value`` names a file or an address."""
+    return isinstance(value, os.PathLike) or (isinstance(value, str) and not is_text)

@@ -59,13 +59,16 @@ def test_a_known_item_is_replaced_not_doubled(catalog):
     assert catalog.document_frequency("grey") == 1
 
 
-def test_missing_and_lacks_tell_what_is_still_to_embed(catalog):
+def test_missing_and_unembedded_tell_what_is_still_to_embed(catalog):
     fill(catalog)
     assert catalog.missing("s", ["b", "key of red apple", "a", "b"]) == ["b", "a"]
     assert catalog.missing("other", ["key of red apple"]) == ["key of red apple"]
-    assert not catalog.lacks("hash of fruit.txt", "s", "text")
-    assert catalog.lacks("hash of fruit.txt", "other", "text")
-    assert not catalog.lacks("hash of fruit.txt", "s", "image")
+    of_fruit = catalog.chunk_ids("hash of fruit.txt")
+    assert not catalog.unembedded("s", "text", ["text"], "hash of fruit.txt")
+    assert catalog.unembedded("other", "text", ["text"], "hash of fruit.txt") == of_fruit
+    assert catalog.unembedded("s", "grounded", ["text"], "hash of fruit.txt") == of_fruit
+    assert not catalog.unembedded("s", "image", ["image"], "hash of fruit.txt")
+    assert catalog.unembedded("other", "text", ["text"]) == [*of_fruit, *catalog.chunk_ids("hash of stone.txt")]
 
 
 def test_another_model_for_a_space_is_refused_with_both_fingerprints(catalog):

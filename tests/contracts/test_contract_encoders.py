@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from checkpoints import LINES, checkpoint  # noqa: F401  (a fixture)
+from checkpoints import LINES, checkpoint, tone  # noqa: F401  (a fixture)
+from clap_checkpoint import clap
 from PIL import Image
+from st_checkpoints import seeing, sentences
 
-from mmrag_nb.protocols import Encoder
+from mmrag_nb.protocols import Encoder, SoundEncoder
 from mmrag_nb.registry import find, names
 
 TEXTS = [*LINES[:7], "harpist", "A RED APPLE, on the table!", "42"]
@@ -15,6 +17,20 @@ TEXTS = [*LINES[:7], "harpist", "A RED APPLE, on the table!", "42"]
 
 def _clip(family: str):
     return lambda folder_of: find("encoder", "clip")(str(folder_of(family)), device="cpu")
+
+
+def _clap(folder_of):
+    place = folder_of("clip").with_name("tiny-clap")
+    return find("encoder", "clap")(str(place if place.exists() else clap(place)), device="cpu")
+
+
+def _sbert(maker):
+    def make(folder_of):
+        pytest.importorskip("sentence_transformers")
+        place = folder_of("clip").with_name(f"tiny-sbert-{maker.__name__}")
+        return find("encoder", "sbert")(str(place if place.exists() else maker(place)), device="cpu")
+
+    return make
 
 
 def _words(_folder_of):
@@ -29,6 +45,9 @@ ENCODERS = {
     "clip": _clip("clip"),
     "siglip": _clip("siglip"),
     "chinese_clip": _clip("chinese_clip"),
+    "clap": _clap,
+    "sbert": _sbert(sentences),
+    "seeing sbert": _sbert(seeing),
     "words": _words,
     "emoji": _emoji,
 }
@@ -43,7 +62,11 @@ def embeddings(encoder: Encoder) -> list[tuple]:
     """Pair each modality's method with inputs for it."""
     noise = np.random.default_rng(2).integers(0, 255, (3, 48, 64, 3), dtype=np.uint8)
     pairs = [(encoder.embed_texts, TEXTS)] if "text" in encoder.modalities else []
-    return pairs + ([(encoder.embed_images, [*map(Image.fromarray, noise)])] if "image" in encoder.modalities else [])
+    pairs += [(encoder.embed_images, [*map(Image.fromarray, noise)])] if "image" in encoder.modalities else []
+    if "audio" in encoder.modalities:
+        lengths = {0.3: 440, 2.0: 1200, 12.0: 150}
+        pairs.append((encoder.embed_sounds, [tone(*one, encoder.rate) for one in lengths.items()]))
+    return pairs
 
 
 def test_every_encoder_of_the_registry_is_held_to_this():
@@ -53,7 +76,8 @@ def test_every_encoder_of_the_registry_is_held_to_this():
 def test_it_fits_the_protocol_and_says_what_it_is(encoder):
     assert isinstance(encoder, Encoder)
     assert encoder.modalities
-    assert encoder.modalities <= {"text", "image"}
+    assert encoder.modalities <= {"text", "image", "audio"}
+    assert isinstance(encoder, SoundEncoder) == ("audio" in encoder.modalities)
     assert ":" in encoder.space
     assert encoder.description
     assert {"model", "revision", "preprocessing"} <= set(encoder.fingerprint)

@@ -38,6 +38,9 @@ class AskMagics(RetrievalMagics):
             %mmrag_ask {{question}} --out answer
             %mmrag_ask what is this? --image photos/apple.jpg
             %mmrag_ask --audio question.wav
+            %mmrag_ask what does it cost, but in red? --image shoe.jpg --balance 0.7
+            %mmrag_ask which rose is it? --where "species == 'rose' and price < 50"
+            %mmrag_ask what is said of apples? --strategy grounded
 
             %%mmrag_ask
             A longer question,
@@ -47,7 +50,9 @@ class AskMagics(RetrievalMagics):
         if options is None:
             return None
         asked = self._asked(options, cell, local_ns, "mmrag_ask")
-        rag = self._ready(pictures=options.image is not None, voice=options.audio is not None)
+        rag = self._ready(
+            pictures=options.image is not None, voice=options.audio is not None, strategy=options.strategy
+        )
         try:
             answer = rag.ask(**asked)
         except GenerationError as error:

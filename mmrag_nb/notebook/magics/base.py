@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 
-from mmrag_nb.notebook.arguments import page
+from mmrag_nb.notebook.arguments import page, unquoted
 from mmrag_nb.notebook.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ class SessionMagics(Magics):
         super().__init__(shell)
         self._session = session
 
-    def _ready(self, **needed: bool) -> MultimodalRAG:
-        """The index, its models loaded: on first use that takes long enough to be told of."""
+    def _ready(self, *, pictures: bool = False, voice: bool = False, strategy: str | None = None) -> MultimodalRAG:
+        """The index, ready to be asked by ``strategy``.
+
+        Models are loaded, and what it lacks for the strategy is computed: on first use that takes long enough to be
+        told of. Interrupted, what was computed stays.
+        """
         rag = self._session.rag
         with ProgressLine(self.shell) as progress:
-            rag.load_models(progress=progress, **needed)
+            rag.load_models(pictures=pictures, voice=voice, strategy=strategy, progress=progress)
         return rag
 
     def _question(self, text: str, local_ns: dict[str, Any] | None, magic: str = "mmrag_ask") -> str:
@@ -50,6 +54,12 @@ class SessionMagics(Magics):
         if not text:
             raise UsageError(f"nothing was asked: %{magic} who is my favorite harpist?")
         return text
+
+    def _thing(self, word: str, local_ns: dict[str, Any] | None) -> Any:
+        """What ``word`` means: the name of an item or record as it stands, else the value of ``{{expression}}``."""
+        name, rag = unquoted(word), self._session.rag
+        # Python objects are indexed under the very braces they were written in, so a name goes before its value.
+        return name if rag.named(name) or rag.recorded(name) else self._value(name, local_ns)
 
     def _value(self, text: str, local_ns: dict[str, Any] | None) -> Any:
         """The value of ``{{expression}}``; any other text is itself."""

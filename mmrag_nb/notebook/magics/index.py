@@ -30,6 +30,7 @@ class IndexMagics(SessionMagics):
     @magic_arguments()
     @argument("sources", nargs="*", metavar="SOURCE", help="A path, glob, folder, URL or {{expr}}, then key=value.")
     @argument("--dry-run", action="store_true", help="Tell what would be done, how long and how large, and do nothing.")
+    @argument("--records", action="store_true", help="Every folder that holds files is one record, scored as a whole.")
     @out("report")
     @line_cell_magic
     @one_line
@@ -41,6 +42,8 @@ class IndexMagics(SessionMagics):
         A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
         key=value is its metadata; caption= is searchable text. What is in the index already is not embedded again.
 
+        Things that belong together are a record: a row of a DataFrame, a dict of lists, or with --records a folder.
+
         Examples::
 
             %%mmrag_index
@@ -51,6 +54,8 @@ class IndexMagics(SessionMagics):
 
             %mmrag_index notes.md --out report
             %mmrag_index photos/*.jpg --dry-run
+            %mmrag_index shop/ --records
+            %mmrag_index {{df}}
         """
         options = parse(self.mmrag_index, line)
         if options is None:
@@ -65,11 +70,11 @@ class IndexMagics(SessionMagics):
         rag = self._session.rag
         if options.dry_run:
             with ProgressLine(self.shell) as progress:
-                plan = rag.plan(sources, progress=progress)
+                plan = rag.plan(sources, records=options.records, progress=progress)
             return self._session.give(plan, options.out)
         try:
             with ProgressLine(self.shell) as progress:
-                report = rag.index(sources, progress=progress)
+                report = rag.index(sources, records=options.records, progress=progress)
         except (KeyboardInterrupt, MMRagError) as error:
             if rag.report is not None and (rag.report.items or isinstance(error, KeyboardInterrupt)):
                 display(rag.report)  # what was committed before stays

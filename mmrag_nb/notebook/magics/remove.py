@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from mmrag_nb.notebook.arguments import out, parse, unquoted
+from mmrag_nb.notebook.arguments import out, parse, words
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
 
 if TYPE_CHECKING:
     from mmrag_nb.results import Removal
-
-_WORD = re.compile(r"""\{\{.*?\}\}(?!\})|"[^"]*"|'[^']*'(?=\s|$)|\S+""")
 
 
 @magics_class
@@ -47,13 +44,10 @@ class RemoveMagics(SessionMagics):
         options = parse(self.mmrag_remove, line)
         if options is None:
             return None
-        rag = self._session.rag
-        # Python objects are indexed under the very braces they were written in, so a name goes before its value.
-        words = [unquoted(word) for word in _WORD.findall(options.items)]
-        which = [word if rag.named(word) else self._value(word, local_ns) for word in words]
+        which = [self._thing(word, local_ns) for word in words(options.items)]
         if not which:
             raise UsageError("nothing to remove: name an item or a pattern, such as photos/*.jpg (see %mmrag_status)")
-        return self._session.give(rag.remove(*which, dry_run=options.dry_run), options.out)
+        return self._session.give(self._session.rag.remove(*which, dry_run=options.dry_run), options.out)
 
     @no_var_expand
     @magic_arguments()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import magic_arguments
+from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.session import one_line
@@ -22,6 +23,7 @@ class StatusMagics(SessionMagics):
 
     @no_var_expand
     @magic_arguments()
+    @argument("--strategy", metavar="STRATEGY", help="Tell, too, what the index lacks for it; its models are loaded.")
     @out("status")
     @line_magic
     @one_line
@@ -31,9 +33,15 @@ class StatusMagics(SessionMagics):
         Examples::
 
             %mmrag_status
+            %mmrag_status --strategy grounded
             %mmrag_status --out status
         """
         options = parse(self.mmrag_status, line)
         if options is None:
             return None
-        return self._session.give(self._session.rag.status(), options.out)
+        rag = self._session.rag
+        status = rag.status()
+        if options.strategy is not None:
+            lacking = str(rag.lacking(options.strategy))
+            status = replace(status, settings={**status.settings, "to compute": lacking})
+        return self._session.give(status, options.out)

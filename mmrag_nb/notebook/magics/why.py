@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from mmrag_nb.notebook.arguments import out, parse, unquoted
+from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -44,9 +44,6 @@ class WhyMagics(SessionMagics):
         options = parse(self.mmrag_why, line)
         if options is None:
             return None
-        rag = self._session.rag
-        word = unquoted(options.which) or "1"
-        # Python objects are indexed under the very braces they were written in, so a name goes before its value.
-        which = word if rag.named(word) else self._value(word, local_ns)
+        which = self._thing(options.which or "1", local_ns)
         question = None if options.question is None else self._question(options.question, local_ns, "mmrag_why")
-        return self._session.give(rag.why(which, question, options.k), options.out)
+        return self._session.give(self._session.rag.why(which, question, options.k), options.out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmrag_nb.insight.comparison import called, ordinal
 
 from .escape import escape, one_line
-from .place import kind
+from .place import kind, title
 from .plain import shortened
 from .style import LIGHT
 
@@ -91,8 +91,8 @@ def _line(row: Row, cells: Sequence[Cell], slots: Sequence[int | None], lefts: S
     at = [(left, _y(slot), cell) for left, slot, cell in zip(lefts, slots, cells, strict=True) if slot is not None]
     curves = "".join(_curve(one, other) for one, other in pairwise(at))
     nodes = "".join(_node(kind(row.hit), x, y, cell) for x, y, cell in at)
-    who = one_line(called(row.hit.item.name, row.hit.chunk))
-    title = escape(f"{shortened(who, 200)}, {one_line(row.hit.chunk.modality)}")
+    who = one_line(called(title(row.hit), row.hit.chunk))
+    told = escape(f"{shortened(who, 200)}, {one_line(row.hit.chunk.modality)}")
     what = escape(shortened(who, _NAME))
     names = ""
     for edge, anchor, shift in ((lefts[0], "end", -20), (lefts[-1], "start", 20)):
@@ -104,7 +104,7 @@ def _line(row: Row, cells: Sequence[Cell], slots: Sequence[int | None], lefts: S
                 f'<text{css} x="{edge + shift:.0f}" y="{y + 4:.1f}" text-anchor="{anchor}" fill="{ink}">{what}</text>'
             )
     colour = LIGHT[kind(row.hit)]
-    return f'<g class="mm-{kind(row.hit)}" stroke="{colour}"><title>{title}</title>{curves}{nodes}{names}</g>'
+    return f'<g class="mm-{kind(row.hit)}" stroke="{colour}"><title>{told}</title>{curves}{nodes}{names}</g>'
 
 
 def _curve(one: tuple[float, float, Cell], other: tuple[float, float, Cell]) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .media import Media
 
 
+_PICTURED = "asked with a picture"
+
+
 def html(answer: Answer) -> str:
     """Return a self-contained section; of at most :data:`~mmrag_nb.notebook.render.media.ROOM` bytes."""
     prefix = hits.new_prefix()
@@ -24,13 +27,16 @@ def html(answer: Answer) -> str:
     cited = {number: hit for number, hit in answer.citations.items() if hit.rank in ranks}
 
     def draw(media: Media) -> str:
-        parts = [hits.question(answer.question).rstrip()]
-        if answer.text.strip():
+        parts = [
+            hits.question(answer.question, _PICTURED if _pictured(answer) else "").rstrip(),
+            _doubt(answer, cited, prefix),
+        ]
+        if answer.text.strip() and not answer.abstained:
             parts.append(f'<div class="mm-answer">{prose(answer.text, cited, prefix)}</div>')
         if answer.error:
             parts.append(f'<p class="mm-error" role="note"><b>{_failed(answer)}</b> {escape(answer.error)}</p>')
         parts += [_evidence(answer, {hit.rank for hit in cited.values()}, prefix, media)]
-        body = "\n".join(parts) + hits.below(answer.hits, facts.of_answer(answer))
+        body = "\n".join(part for part in parts if part) + hits.below(answer.hits, facts.of_answer(answer))
         return section(hits.labelled("answer with evidence", answer.question), body, _outlined(cited, prefix))
 
     return hits.fitted(answer.hits, {hit.rank for hit in cited.values()}, draw)
@@ -40,14 +46,38 @@ def text(answer: Answer) -> str:
     """Return the same for a terminal of 80 to 100 columns."""
     cited = {hit.rank for hit in answer.citations.values()}
     return plain.joined(
-        plain.wrapped(answer.question),
+        plain.wrapped(f"{answer.question} ({_PICTURED})" if _pictured(answer) else answer.question),
+        plain.wrapped(_reason(answer)) if not answer.abstained else "",
         plain.wrapped(answer.text),
+        plain.wrapped(_reason(answer)) if answer.abstained else "",
         plain.wrapped(f"{_failed(answer)} {answer.error}") if answer.error else "",
+        f"{hits.NEAREST}:" if _unsure(answer) and answer.hits and not cited else "",
         *(plain.item(hit, remark="" if hit.rank in cited or not cited else "not cited") for hit in answer.hits),
         plain.table(answer.hits) or hits.NOTHING,
         plain.gap(answer.hits.gap),
         plain.facts(facts.of_answer(answer)),
     )
+
+
+def _pictured(answer: Answer) -> bool:
+    """Whether a picture stood beside the question's words."""
+    return answer.prompt is not None and bool(answer.prompt.pictures and answer.prompt.question)
+
+
+def _unsure(answer: Answer) -> bool:
+    return bool(answer.abstained or answer.hits.doubt)
+
+
+def _reason(answer: Answer) -> str:
+    """Why nothing seems to answer the question, where the answer does not say it itself."""
+    return "" if answer.hits.doubt in answer.text else answer.hits.doubt
+
+
+def _doubt(answer: Answer, cited: Mapping[int, Hit], prefix: str) -> str:
+    said = answer.text.strip() if answer.abstained else ""
+    told = f'<div class="mm-answer">{prose(said, cited, prefix)}</div>' if said else ""
+    reason = f"<p>{escape(_reason(answer))}</p>" if _reason(answer) else ""
+    return f'<div class="mm-doubt" role="note">{told}{reason}</div>' if told or reason else ""
 
 
 def _outlined(cited: Mapping[int, Hit], prefix: str) -> str:
@@ -67,7 +97,8 @@ def _evidence(answer: Answer, cited: set[int], prefix: str, media: Media) -> str
     if not answer.hits:
         return f"<p>{hits.NOTHING}</p>"
     if not cited:
-        return evidence.html(answer.hits, prefix, media)
+        heading = hits.nearest(answer.hits) if _unsure(answer) else ""
+        return heading + evidence.html(answer.hits, prefix, media, quiet=bool(heading))
     used = evidence.html([hit for hit in answer.hits if hit.rank in cited], prefix, media)
     besides = evidence.html([hit for hit in answer.hits if hit.rank not in cited], prefix, media, quiet=True)
     also = '\n<div class="mm-also" role="heading" aria-level="4">also found, not cited</div>\n' if besides else ""

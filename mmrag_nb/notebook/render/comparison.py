@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.insight.comparison import ordinal
 
-from . import bump_chart, facts, hits, plain, quantities
+from . import besides, bump_chart, facts, hits, moves, plain, quantities
 from .escape import escape, name, one_line
-from .place import kind, short_place
+from .place import kind, short_place, title
 from .style import section
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ STYLE = (
 .mmrag .mm-versus .mm-at {font-weight:600;font-variant-numeric:tabular-nums}
 .mmrag .mm-versus tbody tr .mm-at {color:var(--mm-m)}
 .mmrag .mm-versus tbody tr .mm-beyond {color:var(--mm-soft);font-weight:400}
-.mmrag .mm-versus .mm-move {margin-inline-start:4px;font-variant-numeric:tabular-nums}
 .mmrag .mm-versus .mm-new {margin-inline-start:4px;padding:0 5px;border:1px solid var(--mm-m);border-radius:8px;
   color:var(--mm-m);font-size:11px}
 .mmrag .mm-versus .mm-broken {color:var(--mm-warn)}
@@ -124,6 +123,7 @@ def _row(number: int, row: Row, comparison: Comparison, media: Media) -> str:
     uri = media.uris.get((number, "thumbnail"))
     image = f'<img src="{uri}" alt="" width="40" height="40">' if uri else ""  # its name stands beside it
     where = " · ".join(part for part in (one_line(row.hit.chunk.modality), short_place(row.hit)) if part)
+    said = "".join(_small(line) for line in besides.glance(row.hit))
     cells = []
     for column, cell in zip(comparison.columns, row.cells, strict=True):
         if not column.error:
@@ -134,7 +134,7 @@ def _row(number: int, row: Row, comparison: Comparison, media: Media) -> str:
             )
     return (
         f'<tr class="mm-{kind(row.hit)}"><th scope="row"><div class="mm-who">{image}<span>'
-        f"{name(row.hit.item.name, row.hit.item.uri)}<small>{escape(where)}</small></span></div></th>"
+        f"{name(title(row.hit), row.hit.item.uri)}<small>{escape(where)}</small>{said}</span></div></th>"
         f"{''.join(cells)}</tr>"
     )
 
@@ -149,14 +149,7 @@ def _cell(cell: Cell, column: Column) -> str:
         at = f'<span class="mm-at mm-beyond" title="{ordinal(rank)}, beyond the {column.k} hits">– ({rank:,})</span>'
     new = '<span class="mm-new">new</span>' if cell.new else ""
     score = "" if column.raw and cell.why else _score(cell, column)  # what moved it begins with its cosine
-    return f"<td>{at}{_moved(cell)}{new}{_small(score)}{_small(cell.why)}</td>"
-
-
-def _moved(cell: Cell) -> str:
-    if not cell.moved:
-        return ""
-    places = quantities.count(abs(cell.moved), "place")
-    return f'<span class="mm-move" role="img" aria-label="{_way(cell)} {places}">{_arrow(cell)}</span>'
+    return f"<td>{at}{moves.html(cell.moved)}{new}{_small(score)}{_small(cell.why)}</td>"
 
 
 def _small(remark: str) -> str:
@@ -164,14 +157,6 @@ def _small(remark: str) -> str:
 
 
 # -- its words ---------------------------------------------------------------------------------------------------------
-
-
-def _way(cell: Cell) -> str:
-    return "up" if (cell.moved or 0) > 0 else "down"
-
-
-def _arrow(cell: Cell) -> str:
-    return f"{'▲' if (cell.moved or 0) > 0 else '▼'}{abs(cell.moved):,}" if cell.moved else ""
 
 
 def _score(cell: Cell, column: Column) -> str:
@@ -186,11 +171,11 @@ def _short(cell: Cell) -> str:
     if cell.standing is None:
         return "–"
     at = f"{cell.standing.rank:,}" if cell.found else f"– ({cell.standing.rank:,})"
-    return " ".join(part for part in (at, _arrow(cell), "new" if cell.new else "") if part)
+    return " ".join(part for part in (at, moves.arrow(cell.moved), "new" if cell.new else "") if part)
 
 
 def _called(hit: Hit) -> str:
-    return ", ".join(part for part in (one_line(hit.item.name), short_place(hit)) if part)
+    return ", ".join(part for part in (one_line(title(hit)), short_place(hit)) if part)
 
 
 def _foot(comparison: Comparison) -> list[tuple[str, list[str]]]:

@@ -41,10 +41,10 @@ def escape(text: object) -> str:
     return _html(visible(text), quote=True)
 
 
-def name(text: object, title: object = "") -> str:
+def name(text: object, title: object = "", most: int = _NAME) -> str:
     """Return ``text`` as an element that keeps right-to-left names from reordering their surroundings.
 
     A very long one loses its middle: names differ at their ends.
     """
     hover = f' title="{escape(middle_cut(str(title), _TITLE))}"' if title else ""
-    return f'<bdi class="mm-name"{hover}>{escape(middle_cut(one_line(text), _NAME))}</bdi>'
+    return f'<bdi class="mm-name"{hover}>{escape(middle_cut(one_line(text), most))}</bdi>'

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.insight.occlusion import where
 
-from . import waveform
+from . import besides, waveform
 from .escape import escape, name, one_line
 from .highlight import excerpt, marked_html
 from .media import ROOM
-from .place import kind, place
-from .quantities import number
+from .place import kind, part, place, title
+from .quantities import number, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +39,31 @@ def metadata(hit: Hit) -> str:
 
 
 def _item(hit: Hit, prefix: str, media: Media) -> str:
-    where = " · ".join(part for part in (one_line(hit.chunk.modality), place(hit)) if part)
+    where = " · ".join(one for one in (_what(hit), escape(place(hit))) if one)
     said = metadata(hit)[: media.detail.letters]
     body = {"audio": _sound, "image": _picture, "video": _picture}.get(kind(hit), _passage)(hit, media)
     pictured = " mm-pictured" if (hit.rank, "thumbnail") in media.uris and kind(hit) in {"image", "video"} else ""
     # a role instead of <h4>: JupyterLab lists the headings of outputs in the notebook's table of contents
     return (
         f'<li class="mm-item mm-{kind(hit)}" id="{prefix}{hit.rank}"><div class="mm-in{pictured}">'
-        f'<div class="mm-head" role="heading" aria-level="4"><b>{hit.rank}</b> {name(hit.item.name, hit.item.uri)} '
-        f'<small class="mm-place">{escape(where)}</small></div>\n{body}'
-        + (f'\n<p class="mm-meta" dir="auto">{escape(said)}</p>' if said else "")
+        f'<div class="mm-head" role="heading" aria-level="4"><b>{hit.rank}</b> {name(title(hit), hit.item.uri)} '
+        f'<small class="mm-place">{where}</small></div>\n{body}'
+        + "".join(f"\n{one}" for one in (besides.html(hit, media.detail.letters), _said(said)) if one)
         + "</div></li>"
     )
+
+
+def _what(hit: Hit) -> str:
+    """The modality; of a record, which of its parts matched, and how well where all of them count."""
+    modality, record = one_line(hit.chunk.modality), hit.item.record
+    if record is None:
+        return escape(modality)
+    own = f" ({score(hit.parts[0].score, hit.unit)})" if besides.is_pooled(hit) else ""
+    return f"{name(part(hit.item.name, modality, record.name))} matched{escape(own)}"
+
+
+def _said(metadata: str) -> str:
+    return f'<p class="mm-meta" dir="auto">{escape(metadata)}</p>' if metadata else ""
 
 
 def _picture(hit: Hit, media: Media) -> str:
@@ -59,6 +72,8 @@ def _picture(hit: Hit, media: Media) -> str:
     if uri is None:
         return _absent("picture", (hit.rank, "thumbnail") in media.left_out) + caption
     alt = f"picture {one_line(hit.item.name)}"
+    if hit.item.record is not None:
+        alt += f" of {one_line(hit.item.record.name)}"
     if hit.region is not None:
         alt += f"; what matches lies in the {where(hit.region)}"
     shown = f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>'

@@ -18,13 +18,18 @@ _FACT = 300
 
 def of_hits(hits: Hits) -> list[str]:
     """Return the strategy, the models and the time spent."""
-    return [*hits.facts, *times(hits.timings)]
+    return [*hits.facts, *_reranked(hits), *times(hits.timings)]
 
 
 def of_answer(answer: Answer) -> list[str]:
     """Return the strategy, the models, the generator, the time spent and the tokens used."""
     timings = {**answer.hits.timings, **answer.timings}
-    return [*answer.hits.facts, answer.generator, *times(timings), _tokens(answer.usage)]
+    return [*answer.hits.facts, *_reranked(answer.hits), answer.generator, *times(timings), _tokens(answer.usage)]
+
+
+def _reranked(hits: Hits) -> list[str]:
+    told = any(hits.reranker in fact for fact in hits.facts)
+    return [f"reranked by {hits.reranker}"] if hits.reranker and not told else []
 
 
 def times(seconds: Mapping[str, float]) -> list[str]:

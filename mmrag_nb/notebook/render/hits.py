@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NAMED = 60
 """Characters of a question that a section's name holds."""
 NOTHING = "Nothing was found."
+NEAREST = "Nearest, for what they are worth"
 
 
 def html(result: Hits | Hit) -> str:
@@ -37,6 +38,7 @@ def html(result: Hits | Hit) -> str:
         lambda media: section(
             labelled("hits", hits.question),
             question(hits.question)
+            + doubt(hits)
             + (evidence.html(hits, prefix, media) or f"<p>{NOTHING}</p>")
             + below(hits, facts.of_hits(hits)),
         ),
@@ -50,6 +52,8 @@ def text(result: Hits | Hit) -> str:
     hits = result
     return plain.joined(
         plain.wrapped(hits.question),
+        plain.wrapped(hits.doubt),
+        f"{NEAREST}:" if hits.doubt and hits else "",
         *(plain.item(hit) for hit in hits),
         plain.table(hits) or NOTHING,
         plain.gap(hits.gap),
@@ -68,9 +72,23 @@ def labelled(what: str, asked: str) -> str:
     return f"{what}: {begin[:_NAMED]}{'…' * (len(begin) > _NAMED)}" if begin else what
 
 
-def question(asked: str) -> str:
-    """Return the question, for the top of a card."""
-    return f'<div class="mm-question" role="heading" aria-level="3" dir="auto">{escape(asked)}</div>\n' if asked else ""
+def question(asked: str, besides: str = "") -> str:
+    """Return the question, for the top of a card, with what was asked with ``besides`` its words."""
+    more = f" <small>{escape(besides)}</small>" if besides else ""
+    shown = f'<div class="mm-question" role="heading" aria-level="3" dir="auto">{escape(asked)}{more}</div>\n'
+    return shown if asked else ""
+
+
+def doubt(hits: Hits) -> str:
+    """Return why nothing here seems to answer what was asked, for the top of a card; empty where something does."""
+    if not hits.doubt:
+        return ""
+    return f'<p class="mm-doubt" role="note">{escape(hits.doubt)}</p>\n{nearest(hits)}'
+
+
+def nearest(hits: Sequence[Hit]) -> str:
+    """Return the heading of what was found all the same."""
+    return f'<div class="mm-also" role="heading" aria-level="4">{NEAREST}</div>\n' if hits else ""
 
 
 def below(hits: Hits, produced_by: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.types import MODALITIES
 
+from .escape import one_line
 from .quantities import TIMES, number
 
 if TYPE_CHECKING:
@@ -17,6 +18,17 @@ def kind(hit: Hit) -> str:
     return hit.chunk.modality if hit.chunk.modality in MODALITIES else "text"
 
 
+def title(hit: Hit) -> str:
+    """Return what the hit is called: by its record, where it is a part of one."""
+    return hit.item.name if hit.item.record is None else hit.item.record.name
+
+
+def part(name: str, modality: str, record: str) -> str:
+    """Return what a record's part is called in it: ``image side.jpg``, ``image 2`` for ``{{shoes 3}} image 2``."""
+    own = name.removeprefix(f"{record} ")
+    return own if own.startswith(modality) else f"{modality} {own}"
+
+
 def place(hit: Hit) -> str:
     """Return the seconds, page, passage or pixel size: ``11.9-16.0 s of 25.8 s``; empty where nothing is known."""
     parts = (_page(hit), _seconds(hit), _passage(hit), _pixels(hit))
@@ -24,8 +36,15 @@ def place(hit: Hit) -> str:
 
 
 def short_place(hit: Hit) -> str:
-    """Return what tells the hit from its item's other hits, for tables: ``11.9-16.0 s``, ``passage 2``."""
-    return (place(hit) if hit.chunk.modality != "image" else _page(hit)).split(" of ")[0]
+    """Return what tells the hit from its item's other hits, for tables: ``11.9-16.0 s``, ``passage 2``.
+
+    Of a record's part, which part it is comes first: ``image side.jpg``.
+    """
+    where = (place(hit) if hit.chunk.modality != "image" else _page(hit)).split(" of ")[0]
+    if hit.item.record is None:
+        return where
+    which = one_line(part(hit.item.name, hit.chunk.modality, hit.item.record.name))
+    return ", ".join(one for one in (which, where) if one)
 
 
 def _page(hit: Hit) -> str:

@@ -6,12 +6,12 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
+from . import besides, moves, quantities, waveform
 from . import table as similarity
-from . import waveform
 from .escape import one_line, visible
 from .evidence import metadata
 from .highlight import excerpt, marked_text
-from .place import place
+from .place import part, place, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +23,8 @@ WIDTH = 96
 LONGEST = 600
 """Characters of a passage or transcript that are shown."""
 _INDENT = "    "
+_HEADS = {"words (BM25)": "words"}
+_RERANKED = tuple(head for head in similarity.RERANKED if head != "modality")
 
 
 def joined(*blocks: str) -> str:
@@ -74,38 +76,51 @@ def facts(parts: Iterable[str]) -> str:
 
 def item(hit: Hit, remark: str = "") -> str:
     """Return one piece of evidence: number, name, place, waveform, text."""
-    head = [f"[{hit.rank}] {one_line(hit.item.name)}", one_line(hit.chunk.modality), place(hit), remark]
+    head = [f"[{hit.rank}] {one_line(title(hit))}", _what(hit), place(hit), remark]
     wave = waveform.sparkline(hit, WIDTH - len(_INDENT)) if hit.chunk.modality == "audio" else ""
-    part = excerpt(hit.chunk.text, hit.matches, LONGEST)
+    own = excerpt(hit.chunk.text, hit.matches, LONGEST)
     body = [
         wrapped(" · ".join(p for p in head if p), hanging=_INDENT),
         _INDENT + wave if wave else "",
-        wrapped(marked_text(part), _INDENT),
+        wrapped(marked_text(own), _INDENT),
+        *(wrapped(line, _INDENT) for line in besides.text(hit, LONGEST)),
         wrapped(metadata(hit), _INDENT),
     ]
     return "\n".join(line for line in body if line)
+
+
+def _what(hit: Hit) -> str:
+    """The modality; of a record, which of its parts matched."""
+    modality, record = one_line(hit.chunk.modality), hit.item.record
+    if record is None:
+        return modality
+    own = f" ({quantities.score(hit.parts[0].score, hit.unit)})" if besides.is_pooled(hit) else ""
+    return f"{one_line(part(hit.item.name, modality, record.name))} matched{own}"
 
 
 def table(hits: Sequence[Hit]) -> str:
     """Return the similarity table, numbers aligned; empty where there are no hits."""
     if not hits:
         return ""
+    again = similarity.is_reranked(hits)
+    # what a hit is and was seen as stands with its evidence; beside two more columns there is no room for it
+    heads = [_HEADS.get(head, head) for head in (_RERANKED if again else similarity.HEADINGS)]
     cells = []
     for hit in hits:
         row = similarity.row(hit)
         modality = f"{row.modality} as {row.seen_as}" if row.seen_as else row.modality
-        evidence = f"{row.name}, {row.place}" if row.place else row.name
-        cells.append([row.rank, modality, evidence, row.cosine, row.raw_rank, row.calibrated, row.words, row.score])
-    names = similarity.HEADINGS.index("evidence")
-    heads = list(similarity.HEADINGS)
-    heads[heads.index("words (BM25)")] = "words"
+        what = f"{row.name}, {row.place}" if row.place else row.name
+        first = [row.before + moves.arrow(row.moved).rjust(4), what] if again else [modality, what]
+        last = [row.reranked] if again else []
+        cells.append([row.rank, *first, row.cosine, row.raw_rank, row.calibrated, row.words, row.score, *last])
+    names = heads.index("evidence")
     widths = [max(columns(r[i]) for r in [heads, *cells]) for i in range(len(heads))]
     widths[names] = min(widths[names], max(len("evidence"), WIDTH - sum(widths) + widths[names] - 2 * (len(heads) - 1)))
     lines = []
     for line in [heads, *cells]:
         line[names] = shortened(line[names], widths[names])
         padding = [
-            padded(cell, width) if 1 <= i <= names else " " * (width - columns(cell)) + cell
+            padded(cell, width) if heads[i] in {"modality", "evidence"} else " " * (width - columns(cell)) + cell
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         lines.append("  ".join(padding).rstrip())

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .escape import escape, visible
-from .place import kind, short_place
+from .place import kind, short_place, title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +88,9 @@ def _citation(number: int, cited: Mapping[int, Hit], prefix: str) -> str:
     hit = cited.get(number)
     if hit is None:
         return f"[{number}]"
-    title = ", ".join(part for part in (hit.item.name, short_place(hit)) if part)
+    named = ", ".join(part for part in (title(hit), short_place(hit)) if part)
     # the style hides the brackets; they are what tells 1 from a digit of the text where no style is
     return (
-        f'<a class="mm-cite mm-{kind(hit)}" href="#{prefix}{hit.rank}" title="{escape(title)}">'
+        f'<a class="mm-cite mm-{kind(hit)}" href="#{prefix}{hit.rank}" title="{escape(named)}">'
         f"<span>[</span>{number}<span>]</span></a>"
     )

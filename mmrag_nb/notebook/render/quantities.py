@@ -38,6 +38,23 @@ def cosine(value: float | None) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 
+def score(value: float, unit: str) -> str:
+    """Return a score with its unit; a raw cosine, which has none, with three digits."""
+    if unit == SIGMA:
+        return deviations(value)
+    return f"{plain_score(value, unit)} {unit}" if unit else cosine(value)
+
+
+def plain_score(value: float, unit: str) -> str:
+    """Return a score alone, for where its unit is told once for many."""
+    return f"{round(value, 2) + 0.0:.2f}" if unit else cosine(value)  # no -0.00
+
+
+def reranked(value: float | None) -> str:
+    """Return a reranker's score: a grade up to 10, a probability, a logit."""
+    return NONE if value is None else f"{round(value, 4) + 0.0:.3g}"
+
+
 def deviations(value: float | None) -> str:
     """Return a calibrated score in standard deviations, ``+4.2`` with its unit."""
     return NONE if value is None else f"{round(value, 1) + 0.0:+.1f} {SIGMA}"  # no -0.0

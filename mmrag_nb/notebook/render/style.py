@@ -95,6 +95,9 @@ _TEXT = """
 .mmrag .mm-error {margin:0 0 14px;padding:8px 12px;border:1px solid var(--mm-line);border-radius:6px;
   border-inline-start:3px solid var(--mm-warn);background:var(--mm-warn-bg)}
 .mmrag .mm-error b {color:var(--mm-warn)}
+.mmrag .mm-doubt {margin:0 0 12px;padding:8px 12px;border-radius:6px;background:var(--mm-mark)}
+.mmrag .mm-doubt .mm-answer {margin:0}
+.mmrag .mm-doubt .mm-answer + p {margin-top:4px}
 .mmrag .mm-gap {margin:0 0 8px;padding:8px 12px;border-radius:6px;background:var(--mm-wash)}
 .mmrag .mm-facts, .mmrag .mm-also, .mmrag .mm-none, .mmrag .mm-meta, .mmrag .mm-place,
 .mmrag .mm-kind, .mmrag small {color:var(--mm-soft);font-size:12px}
@@ -118,6 +121,12 @@ section.mmrag ul.mm-evidence {display:flex;flex-wrap:wrap;gap:10px;margin:0 0 14
 .mmrag .mm-place {display:block}
 .mmrag .mm-body {max-height:20em;overflow:auto;white-space:pre-line}
 .mmrag .mm-meta {margin-top:6px}
+.mmrag .mm-place bdi, .mmrag .mm-parts bdi, .mmrag .mm-alike bdi, .mmrag .mm-said bdi {font-weight:400}
+.mmrag .mm-parts span {display:inline-block}
+.mmrag .mm-said {margin:0 0 4px;font-size:13px}
+.mmrag .mm-said summary {color:inherit}
+.mmrag .mm-said span {color:var(--mm-soft);font-size:12px}
+.mmrag .mm-said[open] summary bdi {display:none}
 .mmrag .mm-stage {flex:1 0 auto;display:grid;place-items:center;margin:0 0 6px}
 .mmrag .mm-item img {display:block;width:auto;max-width:100%;height:auto;max-height:210px;margin:0;border-radius:4px}
 .mmrag .mm-framed {position:relative;display:inline-block;max-width:100%;margin:0;vertical-align:top}
@@ -162,6 +171,10 @@ _TABLE = """
 .mmrag .mm-table .mm-rank {color:var(--mm-m);font-weight:600}
 .mmrag .mm-table .mm-score {font-weight:600}
 .mmrag .mm-table .mm-n span {display:inline-block;min-width:4.2em}
+.mmrag .mm-move {margin-inline-start:4px;font-variant-numeric:tabular-nums}
+.mmrag .mm-table .mm-before .mm-move {min-width:2em;color:var(--mm-soft);text-align:start}
+.mmrag .mm-again .mm-bar {display:none}
+.mmrag .mm-again .mm-n span {min-width:0}
 .mmrag .mm-bar {display:inline-block;overflow:hidden;width:52px;height:7px;border-radius:4px;background:var(--mm-wash);
   vertical-align:1px}
 .mmrag .mm-bar i {display:block;height:100%;border-radius:4px;background:var(--mm-m)}
@@ -184,18 +197,18 @@ _ELSEWHERE = f"""
   .mmrag .mm-answer {{font-size:16px}}
 }}
 @container (max-width:520px) {{
-  .mmrag .mm-scored tr > :nth-child(2) {{display:none}}
+  .mmrag .mm-scored .mm-seen {{display:none}}
   .mmrag .mm-scored tbody th {{min-width:6.5em;width:100%}}
-  .mmrag .mm-scored tr > :nth-child(n+4) {{padding-inline-start:6px}}
+  .mmrag .mm-scored tr > .mm-n {{padding-inline-start:6px}}
   .mmrag .mm-scored th[data-mm-kind]::after {{content:attr(data-mm-kind);display:block;color:var(--mm-soft);
     font-size:11px}}
   .mmrag .mm-scored td small {{display:block}}
 }}
 @container (min-width:480px) {{
-  .mmrag .mm-pictured {{display:grid;grid-template:auto auto auto 1fr / fit-content(55%) minmax(0,1fr);
+  .mmrag .mm-pictured {{display:grid;grid-template:repeat(11,auto) 1fr / fit-content(55%) minmax(0,1fr);
     column-gap:14px;align-items:start}}
   .mmrag .mm-pictured > * {{grid-column:2}}
-  .mmrag .mm-pictured > .mm-stage {{grid-area:1 / 1 / span 4;margin:0}}
+  .mmrag .mm-pictured > .mm-stage {{grid-area:1 / 1 / span 12;margin:0}}
 }}
 @media print {{
   :root body .mmrag {{{_palette("light", LIGHT, pad="0")};max-width:none}}

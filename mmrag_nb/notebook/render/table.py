@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import quantities
+from . import besides, moves, quantities
 from .escape import escape, name, one_line
-from .place import kind, short_place
+from .place import kind, short_place, title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mmrag_nb.results import Hit
 
 HEADINGS = ("rank", "modality", "evidence", "raw cosine", "raw rank", "calibrated", "words (BM25)", "score")
+RERANKED = ("rank", "before", *HEADINGS[1:], "reranked")
+"""Headings where a reranker looked a second time."""
 CAPTION = (
     "Calibrated: how unusual the raw cosine is for its kind, in standard deviations "
     f"({quantities.SIGMA}). Score: calibrated plus the words' share."
@@ -23,6 +25,15 @@ RAW = (
     "Ranked by raw cosine alone: the score is the raw cosine. Calibrated, not used here: how unusual it is for its "
     f"kind, in standard deviations ({quantities.SIGMA})."
 )
+BY_RANKS = (
+    "Score: {}, one for the first place in each list (vectors, words), less for each place below it. Calibrated, which "
+    f"makes the lists: how unusual the raw cosine is for its kind, in standard deviations ({quantities.SIGMA})."
+)
+_CLASSES = {
+    "modality": "mm-seen",
+    **dict.fromkeys(("before", "raw cosine", "raw rank", "calibrated", "words (BM25)", "score", "reranked"), "mm-n"),
+}
+"""Of headings, as their columns have them."""
 _FULL_BAR = 5.0
 """Standard deviations that fill a bar, where no hit has more."""
 
@@ -42,8 +53,13 @@ class Row:
     calibrated: str
     words: str
     brought: str
-    """What the words add to the score, in standard deviations; empty where nothing."""
+    """What the words add to the score, in standard deviations; empty where nothing, or where ranks are fused."""
     score: str
+    before: str
+    """The rank before reranking."""
+    moved: int
+    """Places won by reranking, lost below 0."""
+    reranked: str
 
 
 def row(hit: Hit) -> Row:
@@ -52,41 +68,73 @@ def row(hit: Hit) -> Row:
         rank=str(hit.rank),
         modality=one_line(hit.chunk.modality),
         seen_as="" if hit.seen_as == hit.chunk.modality else one_line(hit.seen_as),
-        name=one_line(hit.item.name),
+        name=one_line(title(hit)),
         place=short_place(hit),
         cosine=quantities.cosine(hit.cosine),
         raw_rank=quantities.NONE if hit.raw_rank is None else str(hit.raw_rank),
         calibrated=quantities.deviations(None if hit.cosine is None else hit.calibrated),
         words=f"{hit.lexical:.2f}",
-        brought=quantities.deviations(hit.score - hit.calibrated) if hit.lexical > 0 and not is_raw(hit) else "",
-        score=quantities.cosine(hit.score) if is_raw(hit) else f"{round(hit.score, 2) + 0.0:.2f}",  # no -0.00
+        brought=_brought(hit),
+        score=quantities.plain_score(hit.score, "" if is_raw(hit) else hit.unit),
+        before=quantities.NONE if hit.before is None else str(hit.before),
+        moved=0 if hit.before is None else hit.before - hit.rank,
+        reranked=quantities.reranked(hit.reranked),
     )
+
+
+def _brought(hit: Hit) -> str:
+    if hit.lexical <= 0 or is_raw(hit) or hit.unit != quantities.SIGMA:
+        return ""
+    return quantities.deviations(besides.own_score(hit) - hit.calibrated)
+
+
+def is_reranked(hits: Iterable[Hit]) -> bool:
+    """Tell whether a reranker put any of ``hits`` where it stands."""
+    return any(hit.before is not None or hit.reranked is not None for hit in hits)
+
+
+def caption(hits: Sequence[Hit]) -> str:
+    """Return what the numbers are."""
+    if all(map(is_raw, hits)):
+        told = RAW
+    else:
+        unit = next(hit.unit for hit in hits if not is_raw(hit))
+        told = CAPTION if unit == quantities.SIGMA else BY_RANKS.format(unit)
+    if any(map(besides.is_pooled, hits)):
+        told += " A record's score is made of all its parts'."
+    if is_reranked(hits):
+        by = one_line(getattr(hits, "reranker", "")) or "a second model"
+        told += (
+            f" Reranked by {by}: its scores make the order and compare in this table alone; before: the rank it found."
+        )
+    return told
 
 
 def is_raw(hit: Hit) -> bool:
     """Tell whether the hit's score is its raw cosine, neither calibrated nor helped by words."""
-    return hit.score == hit.cosine
+    return not hit.unit or hit.score == hit.cosine
 
 
 def html(hits: Sequence[Hit]) -> str:
     """Return the table; empty where there are no hits."""
     if not hits:
         return ""
-    numeric = HEADINGS.index("raw cosine")
+    again = is_reranked(hits)
     head = "".join(
-        f'<th scope="col"{" class=mm-n" if i >= numeric else ""}>{escape(text)}</th>' for i, text in enumerate(HEADINGS)
+        f'<th scope="col"{f" class={_CLASSES[text]}" if text in _CLASSES else ""}>{escape(text)}</th>'
+        for text in (RERANKED if again else HEADINGS)
     )
     full = max([_FULL_BAR, *(hit.calibrated for hit in hits)])
-    body = "\n".join(_row(hit, full) for hit in hits)
+    body = "\n".join(_row(hit, full, again=again) for hit in hits)
     return (
         '<div class="mm-scroll" role="region" aria-label="similarity table" tabindex="0">'
-        '<table class="mm-table mm-scored">'
-        f"<caption>{escape(RAW if all(map(is_raw, hits)) else CAPTION)}</caption>\n"
+        f'<table class="mm-table mm-scored{" mm-again" * again}">'
+        f"<caption>{escape(caption(hits))}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
 
-def _row(hit: Hit, full: float) -> str:
+def _row(hit: Hit, full: float, *, again: bool) -> str:
     cells = row(hit)
     as_what = f" <small>as {escape(cells.seen_as)}</small>" if cells.seen_as else ""
     where = f" <small>{escape(cells.place)}</small>" if cells.place else ""
@@ -97,13 +145,15 @@ def _row(hit: Hit, full: float) -> str:
         words = quantities.NONE
     raw_bar = _bar(hit.cosine or 0.0, "mm-bar mm-raw")
     bar = _bar(hit.calibrated / full if hit.cosine is not None else 0.0, "mm-bar")
+    before = f'<td class="mm-n mm-before">{cells.before}{moves.html(cells.moved)}</td>' if again else ""
+    reranked = f'<td class="mm-n mm-score">{cells.reranked}</td>' if again else ""
     return (
-        f'<tr class="mm-{kind(hit)}"><td class="mm-rank">{cells.rank}</td>'
-        f'<td class="mm-kind">{escape(cells.modality)}{as_what}</td>'
+        f'<tr class="mm-{kind(hit)}"><td class="mm-rank">{cells.rank}</td>{before}'
+        f'<td class="mm-kind mm-seen">{escape(cells.modality)}{as_what}</td>'
         f'<th scope="row" data-mm-kind="{seen}">{name(cells.name, hit.item.uri)}{where}</th>'
         f'<td class="mm-n"{space}>{raw_bar}<span>{cells.cosine}</span></td><td class="mm-n">{cells.raw_rank}</td>'
         f'<td class="mm-n">{bar}<span>{cells.calibrated}</span></td><td class="mm-n">{words}</td>'
-        f'<td class="mm-n mm-score">{cells.score}</td></tr>'
+        f'<td class="mm-n mm-score">{cells.score}</td>{reranked}</tr>'
     )
 
 

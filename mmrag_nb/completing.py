@@ -1,0 +1,172 @@
+"""What a strategy needs of an index that others filled: computed once, from what the index keeps, and kept there."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .describing import describe, texts
+from .embedding import embed
+from .parts import library_versions
+from .settings import MODELS
+from .views import text_view, version_of, views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .catalog.catalog import Catalog
+    from .catalog.entries import Described, Stored
+    from .parts import Parts
+    from .protocols import Progress
+    from .retrieval.ways import Way
+    from .settings import Settings
+    from .types import Modality
+
+BATCH = 16
+"""Chunks that are described, embedded and committed together: what a kill can lose."""
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """What the index lacks for a strategy."""
+
+    strategy: str
+    chunks: tuple[int, ...] = ()
+    """Ids, ascending."""
+    described: int = 0
+    """Pictures that have to be described."""
+    embedded: Mapping[Modality, int] = field(default_factory=dict)
+    """Chunks that have to be embedded, by modality."""
+
+    def __bool__(self) -> bool:
+        return bool(self.chunks)
+
+    def __str__(self) -> str:
+        parts = [f"{n:,} {kind} chunk{'s' * (n != 1)} to embed" for kind, n in self.embedded.items()]
+        if self.described:
+            parts.insert(0, f"{self.described:,} picture{'s' * (self.described != 1)} to describe")
+        return f"{self.strategy} lacks {', '.join(parts)}" if parts else f"{self.strategy} lacks nothing"
+
+
+class Completing:
+    """Fills in what the strategy in force needs of chunks that are in the index already."""
+
+    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings) -> None:
+        self._parts, self._catalog, self._settings = parts, catalog, settings
+
+    def lacking(self, ways: Sequence[Way], item: str | None = None) -> Lacking:
+        """What is missing for ``ways``, of one item (by its id) or of all; what has nothing to embed, as silence, is not."""
+        catalog = self._catalog
+        kinds: Counter[Modality] = Counter()
+        undescribed = self._undescribed(ways, item)
+        chunks = set(undescribed)
+        for way in ways:
+            lacking = catalog.unembedded(way.encoder.space, way.view, way.kinds, item)
+            for start in range(0, len(lacking), 1_000):
+                stored = catalog.records(lacking[start : start + 1_000])
+                for chunk, one in stored.items():
+                    if _can(way, one):
+                        chunks.add(chunk)
+                        kinds[one.chunk.modality] += 1
+        return Lacking(self._settings.strategy, tuple(sorted(chunks)), len(undescribed), dict(kinds))
+
+    def same_models(self) -> bool:
+        """Whether the models in force are those that filled the index, so that only the strategy can have changed."""
+        made = self._catalog.meta()
+        names = ("preset", *(name for name in MODELS if name in {"clip", "text", "sound"}))
+        return all(made.get(name, getattr(self._settings, name)) == getattr(self._settings, name) for name in names)
+
+    def complete(self, ways: Sequence[Way], lacking: Lacking, progress: Progress | None = None) -> str:
+        """Compute what is ``lacking``, batch by batch; each is kept as soon as it is done. Tells what it cost."""
+        start = time.perf_counter()
+        for way in ways:
+            encoder = way.encoder
+            self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
+        grounded = any(way.view == "grounded" for way in ways)
+        undescribed = set(self._undescribed(ways))
+        done = 0
+        for batch in _batches(lacking.chunks):
+            if progress is not None:
+                progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
+            stored = self._catalog.records(batch)
+            told = self._described([one for one in batch if one in undescribed], stored, progress)
+            said = {one: {**stored[one].described, **told.get(one, {})} if grounded else {} for one in batch}
+            self._add(batch, stored, said, told, ways)
+            done += len(batch)
+        if progress is not None:
+            progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
+        return f"{lacking}: done in {time.perf_counter() - start:.1f} s, and kept"
+
+    def _add(
+        self,
+        batch: Sequence[int],
+        stored: Mapping[int, Stored],
+        said: Mapping[int, Mapping[str, Described]],
+        told: Mapping[int, Mapping[str, Described]],
+        ways: Sequence[Way],
+    ) -> None:
+        recipes = self._catalog.recipes(batch)
+        seen = {}
+        contents: dict[str, dict[str, Any]] = {}
+        for one in batch:
+            chunk, item = stored[one].chunk, stored[one].item
+            words = texts(said[one])
+            seen[one] = list(views(chunk, item, version_of(recipes[one]), words, ways))
+            for view, key in seen[one]:
+                if view in {"image", "audio"}:
+                    if self._missing(ways, view, key):
+                        contents.setdefault(view, {})[key] = self._kept(view, stored[one])
+                else:
+                    contents.setdefault(view, {})[key] = text_view(view, chunk, item, words)
+        contents = {view: {k: one for k, one in of.items() if one is not None} for view, of in contents.items()}
+        self._catalog.add_views(seen, embed(contents, ways, self._catalog).vectors, told)
+
+    def _missing(self, ways: Sequence[Way], view: str, key: str) -> bool:
+        return any(self._catalog.missing(way.encoder.space, [key]) for way in ways if way.view == view)
+
+    def _undescribed(self, ways: Sequence[Way], item: str | None = None) -> list[int]:
+        """Pictures that lack what the models in force would tell of them, where it is needed at all."""
+        if all(way.view != "grounded" for way in ways):
+            return []
+        models = self._parts.described_by()
+        return sorted({one for kind, model in models.items() for one in self._catalog.undescribed(kind, model, item)})
+
+    def _described(
+        self, chunks: Sequence[int], stored: Mapping[int, Stored], progress: Progress | None
+    ) -> dict[int, dict[str, Described]]:
+        pictures = {one: self._kept("image", stored[one]) for one in chunks}
+        there = {one: picture for one, picture in pictures.items() if picture is not None}
+        return dict(zip(there, describe(list(there.values()), self._parts, progress), strict=True))
+
+    def _kept(self, view: str, stored: Stored) -> Any:
+        """The picture or the sound as the index keeps it, the source itself may be gone; ``None`` where it does not."""
+        kind = {"image": "proxy", "audio": "clip"}[view]
+        kept = self._catalog.previews(stored.item.id, stored.chunk.ordinal, (kind, "thumbnail"))
+        preview = kept.get(kind) or (kept.get("thumbnail") if view == "image" else None)
+        if preview is None:
+            return None
+        if view == "image":
+            from PIL import Image
+
+            with Image.open(io.BytesIO(preview.data)) as picture:
+                return picture.convert("RGB")
+        from pydub import AudioSegment
+
+        return AudioSegment.from_file(io.BytesIO(preview.data))
+
+
+def _can(way: Way, stored: Stored) -> bool:
+    if way.view in {"image", "audio"}:
+        return True
+    told = {kind: said.text for kind, said in stored.described.items() if said.text}
+    return bool(text_view(way.view, stored.chunk, stored.item, told))
+
+
+def _batches(chunks: Sequence[int]) -> Iterator[list[int]]:
+    rest = iter(chunks)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,102 @@
+"""What belongs to a hit besides its content: what models say of it, its record's other parts, its near-duplicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .escape import escape, middle_cut, name, one_line
+from .highlight import excerpt, marked_html, marked_text
+from .place import part
+from .quantities import count, score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mmrag_nb.results import Hit
+
+PARTS = 6
+"""Other parts of a record that are named."""
+ALIKE = 3
+"""Near-duplicates that are named."""
+_NAME = 60
+"""Characters of a name in a list of names."""
+_BEGIN = 160
+"""Characters of a description that are shown before it is opened."""
+_GLANCE = 80
+"""Characters of a description in a table."""
+_LABELS = {"caption": "caption (model-made):", "ocr": "reads:"}
+
+
+def html(hit: Hit, longest: int) -> str:
+    """Return all of it, a paragraph each; at most ``longest`` characters of a description."""
+    lines = [_description(label, said, longest) for label, said in _described(hit)]
+    if others := _parts(hit):
+        listed = " · ".join(
+            f"<span>{name(which, most=_NAME)} {escape(scored)}</span>" if scored else f"<span>{which}</span>"
+            for which, scored in others
+        )
+        lines.append(f'<p class="mm-meta mm-parts">other parts: {listed}</p>')
+    if hit.alike:
+        names = ", ".join(name(one, most=_NAME) for one in hit.alike[:ALIKE])
+        lines.append(f'<p class="mm-meta mm-alike">{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}</p>')
+    return "\n".join(lines)
+
+
+def text(hit: Hit, longest: int) -> list[str]:
+    """Return the same for a terminal, a line each, to be wrapped."""
+    lines = [f"{label} {marked_text(excerpt(one_line(said), (), longest))}" for label, said in _described(hit)]
+    if others := _parts(hit):
+        listed = (f"{middle_cut(one_line(which), _NAME)} {scored}".rstrip() for which, scored in others)
+        lines.append(f"other parts: {' · '.join(listed)}")
+    if hit.alike:
+        names = ", ".join(middle_cut(one_line(one), _NAME) for one in hit.alike[:ALIKE])
+        lines.append(f"{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}")
+    return lines
+
+
+def glance(hit: Hit) -> list[str]:
+    """Return what models say of the hit, each so short that it fits a table."""
+    return [f"{label} {marked_text(excerpt(one_line(said), (), _GLANCE))}" for label, said in _described(hit)]
+
+
+def own_score(hit: Hit) -> float:
+    """Return the hit's score before its record's parts were made one."""
+    return hit.parts[0].score if hit.parts else hit.score
+
+
+def is_pooled(hit: Hit) -> bool:
+    """Tell whether the hit's score is its record's, made of all parts, and not its own."""
+    return own_score(hit) != hit.score
+
+
+def _described(hit: Hit) -> Iterator[tuple[str, str]]:
+    for kind, label in _LABELS.items():
+        if said := hit.described.get(kind, "").strip():
+            yield label, said
+
+
+def _description(label: str, said: str, longest: int) -> str:
+    """One that is long is opened by a click, or a key."""
+    begin = excerpt(one_line(said), (), min(_BEGIN, longest))
+    shown = f"<span>{label}</span> <bdi>{marked_html(begin)}</bdi>"
+    if not begin.cut_after or longest <= _BEGIN:
+        return f'<p class="mm-said">{shown}</p>'
+    whole = marked_html(excerpt(said, (), longest))
+    return f'<details class="mm-said"><summary>{shown}</summary><p class="mm-body" dir="auto">{whole}</p></details>'
+
+
+def _parts(hit: Hit) -> list[tuple[str, str]]:
+    """Name and score of the other parts; at the end, without a score, how many more there are."""
+    others = hit.parts[1:]
+    record = hit.item.record.name if hit.item.record else ""
+    named = [(part(one.name, one.modality, record), score(one.score, hit.unit)) for one in others[:PARTS]]
+    more = len(others) - PARTS
+    return named + [(f"and {more:,} more", "")] * (more > 0)
+
+
+def _alike(hit: Hit) -> str:
+    return f"and {count(len(hit.alike), 'near-duplicate')}"
+
+
+def _more(n: int) -> str:
+    return f" and {n:,} more" if n > 0 else ""

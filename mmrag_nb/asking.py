@@ -132,7 +132,7 @@ class Asking:
     def like(
         self, liked: Sequence[Sequence[int]], shown: str, disliked: Sequence[Sequence[int]] = (), without: Any = ()
     ) -> Query:
-        """What is in the index already, each thing by the ids of its chunks: nothing is embedded, its vectors are there.
+        """What is in the index already, each thing by the ids of its chunks: nothing is embedded again.
 
         Several count alike, and what is disliked against them (Rocchio 1971, "Relevance feedback in information
         retrieval", on calibrated scores instead of term weights).

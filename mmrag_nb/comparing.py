@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .queries import Query
     from .results import Hit
     from .retrieval.search import Scored
+    from .searching import Ranking
     from .types import Modality
     from .variants import Variant, Variants
 
@@ -58,7 +59,7 @@ class Comparing:
         for name, told, settings in planned:
             try:
                 searching = Searching(self._variants.parts(settings), self._catalog, settings)
-                column, ranking, query = self._run(name, told, searching, settings, (question, image))
+                column, whole, ranking, query = self._run(name, told, searching, settings, (question, image))
             except EmptyIndex:
                 raise
             except MMRagError as error:
@@ -68,7 +69,7 @@ class Comparing:
                 shown = query.shown
                 for place, one in enumerate(ranking[: settings.k], 1):
                     if one.chunk not in found:
-                        found[one.chunk] = searching.hit(one, place, query)
+                        found[one.chunk] = searching.hit(one, place, query, whole.how)
             columns.append(column)
             rankings.append(ranking)
         if failure is not None and all(column.error for column in columns):
@@ -114,7 +115,7 @@ class Comparing:
 
     def _run(
         self, name: str, changed: str, searching: Searching, settings: Settings, asked: tuple[str, Any]
-    ) -> tuple[Column, list[Scored], Query]:
+    ) -> tuple[Column, Ranking, list[Scored], Query]:
         searching.query(*asked)  # once beforehand: loading, and the slower first time, are no part of searching
         start = time.perf_counter()
         query = searching.query(*asked)
@@ -132,7 +133,7 @@ class Comparing:
             facts=hits.facts,
             timings={"embed": embedded, **hits.timings},
         )
-        return column, ranking, query
+        return column, whole, ranking, query
 
 
 def _named(variants: str | Mapping[str, Any]) -> bool:

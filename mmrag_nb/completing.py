@@ -59,7 +59,7 @@ class Completing:
         self._parts, self._catalog, self._settings = parts, catalog, settings
 
     def lacking(self, ways: Sequence[Way], item: str | None = None) -> Lacking:
-        """What is missing for ``ways``, of one item (by its id) or of all; what has nothing to embed, as silence, is not."""
+        """What is missing for ``ways``, of one item (by its id) or of all; silence, say, has nothing to embed."""
         catalog = self._catalog
         kinds: Counter[Modality] = Counter()
         undescribed = self._undescribed(ways, item)

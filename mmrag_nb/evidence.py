@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .generation.pictured import told
 from .types import Evidence
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ _SENT = ("proxy", "clip")
 
 
 def evidence(hit: Hit, catalog: Catalog) -> Evidence:
-    """The hit's text, with its picture or sound as the catalog keeps it for sending."""
+    """The hit's text and what models say of it, with its picture or sound as the catalog keeps it for sending."""
     kept = catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
     media = tuple(kept[kind] for kind in _SENT if kind in kept)
-    title = f"{hit.item.name}{_place(hit)}"
-    return Evidence(hit.rank, title, hit.chunk.modality, hit.chunk.text, media, hit.score)
+    record = f"{hit.item.record.name}: " if hit.item.record is not None else ""
+    title = f"{record}{hit.item.name}{_place(hit)}"
+    return Evidence(hit.rank, title, hit.chunk.modality, told(hit.chunk.text, hit.described), media, hit.score)
 
 
 def _place(hit: Hit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -152,7 +153,7 @@ class Explaining:
         row = int(np.flatnonzero(order.candidates == case.number)[0])
         scored = tell(order, ranking.probes, ranking.words, [row], ranking.how)[0]
         place = max(order.place(case.number) or 0, len(asked.hits) + 1)
-        return self._searching.hit(scored, place, asked.query)
+        return self._searching.hit(scored, place, asked.query, ranking.how)
 
     def _placing(self, case: Case, hit: Hit, asked: Asked, order: Order) -> Placing:
         kind = np.isin(order.chunks, self._catalog.chunks_among([case.chunk.modality]))
@@ -243,7 +244,7 @@ def _views(number: int, probes: Sequence[Probe], *, raw: bool) -> list[tuple[Pro
     for probe in probes:
         channel = probe.channel
         cosine = float(probe.cosines([number])[0])
-        if cosine == cosine:  # else it is not there
+        if not math.isnan(cosine):  # it is there
             place = 1 + int((channel.vectors @ probe.query > cosine + _ROUNDING).sum())
             calibrated = float(probe.scale.score(cosine))
             deviation = probe.scale.deviation

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,88 +11,33 @@ from .completing import Completing
 from .describing import describe, texts
 from .embedding import embed
 from .errors import MMRagError
-from .insight.spoken import WORDS, noted
 from .parts import library_versions
 from .registry import modality_of
-from .results import IndexReport, Skipped
+from .results import Skipped
 from .settings import MODELS
-from .types import Chunk, Item, LoadedChunk, LoadedItem, Source
+from .transcribing import transcribe
+from .types import Chunk
 from .views import captioned, recipe, text_view, views
+from .workload import Tally, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from .catalog.catalog import Catalog
-    from .catalog.entries import Described
     from .parts import Parts
     from .protocols import Progress
     from .retrieval.ways import Way
     from .settings import Settings
-    from .types import Modality, Preview, Resolved
+    from .types import Item, Modality, Preview, Resolved, Source
 
 BATCH = 16
 """Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time. Of
 sounds it is one."""
 
-_LISTENED = 8
-"""Utterances that are transcribed between two reports of progress."""
-
 _PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "videos"}
-
-
-@dataclass
-class Tally:
-    """What has been done so far."""
-
-    items: Counter[str] = field(default_factory=Counter)
-    chunks: int = 0
-    embedded: int = 0
-    reused: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
-    models: dict[str, None] = field(default_factory=dict)
-    seconds: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to ``stage``."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
-
-    def report(self, *, interrupted: bool = False) -> IndexReport:
-        """What is shown in the end."""
-        return IndexReport(
-            items=dict(self.items),
-            chunks=self.chunks,
-            embedded=self.embedded,
-            reused=self.reused,
-            skipped=tuple(self.skipped),
-            notes=tuple(self.notes),
-            models=tuple(self.models),
-            seconds=dict(self.seconds),
-            interrupted=interrupted,
-        )
-
-
-@dataclass
-class _Work:
-    """An item between loading and commit."""
-
-    item: Item
-    loaded: LoadedItem
-    recipe: str
-    version: str
-    """Of the loader, which decides what the pixels are."""
-    transcripts: list[str]
-    """Of an earlier run by the same loader and transcriber; empty where there was none."""
-    described: dict[int, dict[str, Described]] = field(default_factory=dict)
-    """What models say of its pictures, by ordinal of the chunk."""
 
 
 class Indexing:
@@ -146,7 +88,7 @@ class Indexing:
                 work = self._load(resolved, ways, ahead=batch[:place])
             if work is not None:
                 works.append(work)
-        works = self._transcribe(works)
+        works = transcribe(works, self._parts, self._catalog, self.tally, self._progress)
         if any(way.view == "grounded" for way in ways):
             self._describe(works)
         entries = [self._entry(work, ways) for work in works]
@@ -180,7 +122,7 @@ class Indexing:
 
     # -- load ------------------------------------------------------------------------------------------------------
 
-    def _load(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> _Work | None:
+    def _load(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> Work | None:
         """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
         item, tally = resolved.item, self.tally
         loader = self._parts.loader(item.modality, ways[-1].encoder)
@@ -201,65 +143,14 @@ class Indexing:
         tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
         made = recipe(item.modality, loader.version, self._settings)
         heard = known is not None and item.modality == "audio" and known[1] == made
-        return _Work(item, captioned(loaded, item), made, loader.version, self._catalog.texts(item.id) if heard else [])
-
-    # -- transcribe ------------------------------------------------------------------------------------------------
-
-    def _transcribe(self, works: list[_Work]) -> list[_Work]:
-        """Fill the texts of utterances; items that no transcriber can be had for are skipped, saying why."""
-        for work in works:
-            if work.transcripts:
-                spoken = tuple(
-                    _spoken(chunk, text, self._catalog.previews(work.item.id, ordinal, (WORDS,)))
-                    if chunk.audio is not None
-                    else chunk
-                    for ordinal, (chunk, text) in enumerate(zip(work.loaded.chunks, work.transcripts, strict=False))
-                )
-                work.loaded = replace(work.loaded, chunks=spoken + work.loaded.chunks[len(spoken) :])
-        heard = [
-            work
-            for work in works
-            if not work.transcripts and any(chunk.audio is not None for chunk in work.loaded.chunks)
-        ]
-        if not heard:
-            return works
-        from .loaders.audio import samples
-
-        try:
-            with self.tally.clock("models"):
-                transcriber = self._parts.transcriber(self._progress)
-        except MMRagError as error:
-            self.tally.skipped += [Skipped(work.item.uri, str(error)) for work in heard]
-            return [work for work in works if work not in heard]
-        if transcriber is None:
-            self.tally.notes += [(work.item.name, "not transcribed: speech is set to none") for work in heard]
-            return works
-        self.tally.models[transcriber.description] = None
-        for work in heard:
-            clips = [chunk.audio for chunk in work.loaded.chunks if chunk.audio is not None]
-            heard_so_far: list[str] = []
-            with self.tally.clock("transcribe"):
-                for start in range(0, len(clips), _LISTENED):
-                    self._progress(f"transcribing {work.item.name}", start, len(clips))
-                    some = [samples(clip.set_frame_rate(transcriber.rate)) for clip in clips[start : start + _LISTENED]]
-                    heard_so_far += transcriber.transcribe(some)
-            texts = iter(heard_so_far)
-            chunks = tuple(
-                chunk if chunk.audio is None else _spoken(chunk, text := next(texts), noted(text))
-                for chunk in work.loaded.chunks
-            )
-            silent = sum(1 for chunk in chunks if chunk.audio is not None and not chunk.text)
-            if silent:
-                self.tally.notes.append((work.item.name, f"no words heard in {silent} of {len(clips)} utterances"))
-            work.loaded = replace(work.loaded, chunks=chunks)
-        return works
+        return Work(item, captioned(loaded, item), made, loader.version, self._catalog.texts(item.id) if heard else [])
 
     # -- describe --------------------------------------------------------------------------------------------------
 
-    def _describe(self, works: Sequence[_Work]) -> None:
+    def _describe(self, works: Sequence[Work]) -> None:
         """Note what models say of pictures, unless they have said it before."""
         models = self._parts.described_by()
-        new: list[tuple[_Work, int, Any]] = []
+        new: list[tuple[Work, int, Any]] = []
         for work in works:
             ids = self._catalog.chunk_ids(work.item.id)
             known = {one.chunk.ordinal: one.described for one in self._catalog.records(ids).values()}
@@ -280,7 +171,7 @@ class Indexing:
     # -- embed -----------------------------------------------------------------------------------------------------
 
     def _embed(
-        self, works: Sequence[_Work], entries: Sequence[Entry], ways: Sequence[Way]
+        self, works: Sequence[Work], entries: Sequence[Entry], ways: Sequence[Way]
     ) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Vectors by space and key of all views that have none yet."""
         contents: dict[str, dict[str, Any]] = {}
@@ -313,7 +204,7 @@ class Indexing:
         ]
         return made.vectors
 
-    def _entry(self, work: _Work, ways: Sequence[Way]) -> Entry:
+    def _entry(self, work: Work, ways: Sequence[Way]) -> Entry:
         item, loaded = work.item, work.loaded
         chunks = [
             Chunk(item.id, ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
@@ -331,10 +222,6 @@ class Indexing:
 
 def _silent(stage: str, done: int, total: int | None) -> None:
     """Report progress to nobody."""
-
-
-def _spoken(chunk: LoadedChunk, text: str, words: Mapping[str, Preview]) -> LoadedChunk:
-    return replace(chunk, text=str(text), previews={**chunk.previews, **words})
 
 
 def up_to_date(item: Item, catalog: Catalog, parts: Parts, settings: Settings, ways: Sequence[Way]) -> bool:

@@ -39,7 +39,10 @@ class Loader(Protocol):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Texts or pictures to vectors of one space."""
+    """Texts or pictures to vectors of one space.
+
+    One that is told whether a text asks or answers has a method ``embed_questions`` beside :meth:`embed_texts`.
+    """
 
     space: str
     """Name of the vector space, ``clip:openai/clip-vit-base-patch32``."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from .catalog.catalog import Catalog
 from .errors import GenerationError, InvalidSetting
 from .evidence import evidence
+from .explained import Explained
 from .generation.citations import cited
 from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
 from .keeping import existing
 from .planning import Planning
 from .results import Answer, IndexReport, Plan, Removal
-from .searchable import Searchable, scope
+from .searchable import scope
 from .settings import Settings
 from .sources.given import as_sources
 from .types import Prompt
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .types import Modality
 
 
-class MultimodalRAG(Searchable):
+class MultimodalRAG(Explained):
     """An index of pictures, sound and text, and the models that fill and question it.
 
     Parameters

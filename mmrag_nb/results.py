@@ -99,8 +99,8 @@ class Hit(Shown):
     reranked: float | None = None
     """The reranker's score; comparable within one result only."""
     unit: str = "σ"
-    """Of ``score`` and of the parts' scores: ``σ`` for standard deviations, ``rank points`` where channels were fused by
-    rank, empty for raw cosines."""
+    """Of ``score`` and of the parts' scores: ``σ`` for standard deviations, ``rank points`` where ranks were fused,
+    empty for raw cosines."""
     facts: Metadata = field(default_factory=dict)
     """The item's properties as loaders found them (pixels, seconds, passages)."""
     previews: Mapping[str, Preview] = field(default_factory=dict, repr=False)

@@ -108,7 +108,7 @@ class Searching(Asking):
         words = content_words(query.words)
         hits = tuple(
             replace(
-                self._hit(rank_, one, stored, words),
+                self._hit(rank_, one, stored, words, ranking.how.unit),
                 alike=tuple(stored[other].item.name for other in named.get(place, [])),
             )
             for rank_, (place, one) in enumerate(zip(chosen.places, scored, strict=True), 1)
@@ -182,12 +182,12 @@ class Searching(Asking):
 
     # -- hits ------------------------------------------------------------------------------------------------------
 
-    def hit(self, one: Scored, place: int, query: Query) -> Hit:
+    def hit(self, one: Scored, place: int, query: Query, how: How) -> Hit:
         """One chunk of a ranking, with its item and previews."""
         stored = self._catalog.records([one.chunk, *(part for part, _ in one.parts)])
-        return self._hit(place, one, stored, content_words(query.words))
+        return self._hit(place, one, stored, content_words(query.words), how.unit)
 
-    def _hit(self, place: int, one: Scored, stored: Mapping[int, Stored], words: Sequence[str]) -> Hit:
+    def _hit(self, place: int, one: Scored, stored: Mapping[int, Stored], words: Sequence[str], unit: str) -> Hit:
         kept = stored[one.chunk]
         return Hit(
             rank=place,
@@ -200,6 +200,7 @@ class Searching(Asking):
             seen_as=one.seen_as,
             space=one.space,
             raw_rank=one.raw_rank,
+            unit=unit,
             matches=lexical.matches(kept.chunk.text, words),
             described={kind: said.text for kind, said in kept.described.items() if said.text},
             parts=tuple(

@@ -116,7 +116,7 @@ class Settings(HasTraits):
     weights = Dict(
         value_trait=Float(min=0.0),
         key_trait=Unicode(),
-        help="What views count in fusion=weighted and parts in pool=weighted, by modality: {'image': 2}; 1 where absent.",
+        help="What views (fusion=weighted) and parts (pool=weighted) count, by modality: {'image': 2}; else 1.",
     ).tag(config=True)
     pool = Unicode("max", help="How the scores of a record's parts become one: max, mean, weighted.").tag(config=True)
     balance = Float(

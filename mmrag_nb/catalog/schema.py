@@ -127,7 +127,7 @@ DROP TABLE words;
 ALTER TABLE words2 RENAME TO words;
 CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHERE rowid = old.id; END;
 {_ADDED}
-"""
+"""  # noqa: S608
 """Version 1 knew neither records nor descriptions, and said in a recipe what was embedded."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from mmrag_nb.types import Generation
 
 from .citations import without_marks
+from .pictured import taken_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ _KEPT = {"bill", "bottom", "computer", "cry", "eight", "eleven", "fifteen", "fif
 _KEPT |= {"front", "hundred", "interest", "mill", "name", "nine", "side", "six", "sixty", "system", "ten", "thick"}
 _KEPT |= {"thin", "third", "three", "top", "twelve", "twenty", "two"}
 
+_SAYS = {"own": "is captioned", "caption": "shows, by a model’s caption,", "ocr": "reads"}
+
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-HJ-Za-z]|e\.g|i\.e|lit|Mr|Mrs|Ms|Dr|Prof|St|vs|cf|ca|No|Fig|vol)\.$")
 _END = re.compile(r"(?<=[.!?…])[\"”’')\]]*\s+|(?<=[。！？])|\n\s*\n")  # noqa: RUF001 - as Chinese and Japanese end theirs
 
@@ -46,7 +49,9 @@ class _Candidate:
     evidence: Evidence
     text: str
     """A sentence, or the name of a picture or recording that has no text."""
-    pointed: bool
+    kind: str = ""
+    """Who says it of a picture, as :data:`~mmrag_nb.generation.pictured.LABELS` has it; empty of anything else."""
+    pointed: bool = False
     """Whether it can only be pointed at."""
 
 
@@ -110,11 +115,10 @@ def _answer(prompt: Prompt) -> str:
 
 
 def _candidates(evidence: Evidence) -> list[_Candidate]:
-    found = sentences(evidence.text)
-    if not found:
-        # Lorenz_Ro28-200px.png, 0.0-3.1 s -> Lorenz Ro px png s
-        return [_Candidate(evidence, " ".join(re.findall(r"[^\W\d_]+", evidence.title)), pointed=True)]
-    return [_Candidate(evidence, sentence, pointed=False) for sentence in found]
+    said = taken_apart(evidence.text) if evidence.modality in {"image", "video"} else [("", evidence.text)]
+    found = [_Candidate(evidence, sentence, kind) for kind, text in said for sentence in sentences(text)]
+    # Lorenz_Ro28-200px.png, 0.0-3.1 s -> Lorenz Ro px png s
+    return found or [_Candidate(evidence, " ".join(re.findall(r"[^\W\d_]+", evidence.title)), pointed=True)]
 
 
 def _say(candidate: _Candidate, near: _Nearness) -> str:
@@ -122,8 +126,9 @@ def _say(candidate: _Candidate, near: _Nearness) -> str:
     if candidate.pointed:
         return _point(evidence)
     quote = f"“{_excerpt(candidate.text, near)}”"
-    if evidence.modality == "image":
-        return f"The picture {_name(evidence)} is captioned {quote} [{evidence.number}]."
+    if candidate.kind:
+        what = "picture" if evidence.modality == "image" else "video"
+        return f"The {what} {_name(evidence)} {_SAYS[candidate.kind]} {quote} [{evidence.number}]."
     return f"{quote} [{evidence.number}]"
 
 

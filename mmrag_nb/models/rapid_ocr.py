@@ -35,7 +35,7 @@ _COMFORTABLE = 736  # pixels of the shorter side up to which smaller pictures ar
 _ENLARGED = 2  # times at most: what is smaller still has no letters in it that enlarging would bring out
 _ELONGATED = 8  # ratio of the sides up to which a picture stays as it is; shorter sides are filled up
 _CHARACTERS = 2  # of a line, at least: single ones are "read" in anything round or crossed
-_STAGES = {"Det": "det", "Cls": "cls", "Rec": "rec"}  # find lines, turn them upright, read them
+_STAGES = {"Det": "det", "Rec": "rec"}  # find lines, read them
 
 
 class RapidOCRReader:
@@ -115,6 +115,8 @@ def _engine(models: Mapping[str, Path]) -> Any:
         params={
             "Global.log_level": "critical",
             "Global.text_score": 0.0,
+            # Its third model, which turns lines that stand on their head, turns a tenth of long upright ones as well.
+            "Global.use_cls": False,
             "Global.max_side_len": LONGEST,
             "Det.limit_type": "max",  # nothing is enlarged beyond what _canvas did
             "Det.limit_side_len": LONGEST,

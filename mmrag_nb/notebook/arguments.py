@@ -104,11 +104,7 @@ def parse(magic: Callable[..., Any], line: str, *, free: str = "") -> argparse.N
                     raise UsageError(f"{name} needs a value, as in: {name} {known[name].metavar or 'VALUE'}")
                 if not value:
                     value, end = tokens[0][0], tokens.pop(0).end()
-                if known[name].metavar == "FILTER" and tokens and _GOES_ON.match(tokens[0][0]) and _is_bare(value):
-                    raise UsageError(
-                        f"{name} takes one quoted text, as in: {name} \"price < 50 and species == 'rose'\""
-                    )
-                options[-1] = f"{name}={_checked(name, unquoted(value), known[name])}"
+                options[-1] = f"{name}={_checked(name, value, known[name], tokens[0][0] if tokens else '')}"
             rest = rest[:start] + " " * (end - start) + rest[end:]
         elif re.fullmatch(r"--?[A-Za-z][\w-]*(=.*)?", token[0]):
             near = nearest(name, known, cutoff=0.4)
@@ -132,11 +128,11 @@ def unquoted(word: str) -> str:
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
 
 
-def _is_bare(value: str) -> bool:
-    return unquoted(value) == value and not value.startswith("{{")
-
-
-def _checked(flag: str, value: str, action: argparse.Action) -> str:
+def _checked(flag: str, word: str, action: argparse.Action, then: str) -> str:
+    """The value that ``word`` is; ``then`` is the word behind it."""
+    value = unquoted(word)
+    if action.metavar == "FILTER" and value == word and not word.startswith("{{") and _GOES_ON.match(then):
+        raise UsageError(f'{flag} takes one text in quotes, as in: {flag} "{value} {then} ..."')
     if action.type is int and not re.fullmatch(r"[+-]?\d+", value):
         raise UsageError(f"{flag} takes a whole number, as in {flag} 5, not {value!r}")
     if action.type is float and not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", value):

@@ -2,10 +2,13 @@
 
 ============= =======================================================================
 SOURCE        a file that can be indexed, a folder, a glob; behind it the names of metadata
+EXAMPLE       something to find more of: in the index by its name, else a picture's or a sound's file
+EXAMPLES      the former, with commas between them
 PICTURE       a picture's file, or a folder on the way to it
 SOUND         the same of sound
 FILE          an index file, or a folder on the way to it
 ITEM          something that is in the index, by its name
+FILTER        the names that a filter can ask for, each where one may stand
 SPACE         a vector space of the index
 MODALITIES    kinds of content, with commas between them
 SETTING=VALUE a setting and its value, with commas between several
@@ -23,6 +26,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
     from .session import Session
 
+_TEXT = re.compile(r"""'[^']*'|"[^"]*\"""")
+_BEFORE_A_NAME = re.compile(r"(^|[(,=<>]|(^|\W)(and|or|not|in))\s*$")
 _MOST_FILES = 5_000
 """Names of a folder that are looked at."""
 
@@ -95,6 +101,22 @@ def _assignments(typed: str, session: Session) -> list[str]:
     return [typed[:start] + value for value in values]
 
 
+def _examples(place: Place, session: Session) -> list[str]:
+    there = [name for name in session.example_names() if name not in place.words]
+    begun = any(name.lower().startswith(place.typed.lower()) for name in there)
+    return there if begun else _files(place.typed, lambda name: modality_of(name) in {"image", "audio"})
+
+
+def _filters(typed: str, session: Session) -> list[str]:
+    """``typed`` with each name that it may go on with; none within a text, or where a name cannot stand."""
+    before = _TEXT.sub("0", typed)
+    before, begun = re.fullmatch(r"(.*?)(`?\w*)", before, re.DOTALL).groups()  # type: ignore[union-attr]
+    if "'" in before or '"' in before or not _BEFORE_A_NAME.search(before):
+        return []
+    kept = typed[: len(typed) - len(begun)]
+    return [f"{kept}{f'`{name}`' if iskeyword(name) else name} " for name in session.field_names()]
+
+
 def _values_of(setting: str) -> Callable[[Place, Session], list[str]]:
     return lambda _, session: setting_values(setting, session)
 
@@ -141,6 +163,9 @@ _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "SOUND": lambda place, _: _files(place.typed, lambda name: modality_of(name) == "audio"),
     "FILE": lambda place, _: _files(place.typed, lambda name: name.endswith(".mmrag")),
     "ITEM": lambda place, session: [name for name in session.item_names() if name not in place.words],
+    "EXAMPLE": _examples,
+    "EXAMPLES": lambda place, session: _listed(place.typed, session.example_names()),
+    "FILTER": lambda place, session: _filters(place.typed, session),
     "SPACE": lambda _, session: session.space_names(),
     "MODALITIES": lambda place, _: _listed(place.typed, MODALITIES),
     "SETTING=VALUE": lambda place, session: _assignments(place.typed, session),

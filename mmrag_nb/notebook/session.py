@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
 
+from mmrag_nb.catalog.conditions import BUILT_IN
 from mmrag_nb.errors import MMRagError, nearest
 from mmrag_nb.results import Answer, Hits
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from mmrag_nb.rag import MultimodalRAG
     from mmrag_nb.results import Hit
+    from mmrag_nb.types import Item
 
     from .config import MMRag
 
@@ -78,6 +80,22 @@ class Session:
     def item_names(self) -> list[str]:
         """What is in the index, for completion, by the names it can be asked for; nothing is opened or loaded."""
         return [] if self._rag is None else self._rag.names()
+
+    def example_names(self) -> list[str]:
+        """What in the index more can be found of, for completion: its records and items, by name."""
+        records = (item.record.name for item in self._items() if item.record is not None)
+        return [*dict.fromkeys(records), *self.item_names()]
+
+    def field_names(self) -> list[str]:
+        """What a filter can ask for, for completion: what was said of items, what loaders found, what all have."""
+        items = self._items()
+        said = {key for item in items for key in item.metadata}
+        one_of_each = {item.modality: item for item in items}.values()
+        found = {key for item in one_of_each for key in self.rag.facts(item)}
+        return [key for key in (*sorted(said), *sorted(found - said), *sorted(BUILT_IN - said)) if key.isidentifier()]
+
+    def _items(self) -> list[Item]:
+        return [] if self._rag is None else self._rag.items()
 
     def space_names(self) -> list[str]:
         """The vector spaces of the index, for completion."""

@@ -57,6 +57,11 @@ class How:
     raw: bool = False
     """Rank by raw cosine alone, as naive systems do."""
 
+    @property
+    def unit(self) -> str:
+        """Of the scores: standard deviations, or else ``rank points`` or none."""
+        return "" if self.raw else "rank points" if self.fusion == "rrf" else "σ"
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -163,8 +168,8 @@ def rank(
     n = len(chunks)
     shares = np.array([words.shares.get(chunk, 0.0) for chunk in chunks.tolist()])
     cosines = np.stack([probe.cosines(chunks) for probe in probes]) if probes else np.empty((0, n), np.float32)
-    scores = [probe.scale.score(row) for probe, row in zip(probes, cosines, strict=True)]
-    calibrated = np.array(scores, np.float64).reshape(len(probes), n)
+    columns = [probe.scale.score(row) for probe, row in zip(probes, cosines, strict=True)]
+    calibrated = np.array(columns, np.float64).reshape(len(probes), n)
     seen = cosines.astype(np.float64) if how.raw else calibrated
     from_words = np.zeros(n) if how.raw else _by_words(shares, how)
     from_vectors = _by_parts(probes, seen, how)
@@ -187,19 +192,20 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
     """(n,) one score of all parts of the question."""
     n = seen.shape[1]
     weights = {probe.part: probe.weight for probe in probes}
-    total = np.zeros(n)
+    total: NDArray[np.float64] = np.zeros(n)
     for part, weight in weights.items():
         rows = [row for row, probe in enumerate(probes) if probe.part == part]
-        given = [how.weights.get(probes[row].channel.modality, 1.0) for row in rows]
+        given = [1.0 if how.raw else how.weights.get(probes[row].channel.modality, 1.0) for row in rows]
         method: Fusion = "calibrated" if how.raw else how.fusion
-        total += weight * fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
-    norm = sum(map(abs, weights.values())) if how.raw else float(np.sqrt(sum(w * w for w in weights.values())))
-    return np.asarray(total / (norm or 1.0))
+        total = total + weight * fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
+    squares = sum(weight * weight for weight in weights.values())
+    norm: float = sum(map(abs, weights.values())) if how.raw else squares**0.5
+    return total / (norm or 1.0)
 
 
 def _best(calibrated: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     best = np.fmax.reduce(calibrated, axis=0, initial=np.nan) if len(calibrated) else np.full(n, np.nan)
-    return np.nan_to_num(best, nan=0.0)
+    return np.where(np.isnan(best), 0.0, best)
 
 
 def _weights_of(

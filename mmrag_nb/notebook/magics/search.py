@@ -102,10 +102,10 @@ class SearchMagics(RetrievalMagics):
         rag = self._ready(strategy=options.strategy)
         return self._session.give(rag.similar(to[0] if len(to) == 1 else to, **found), options.out)
 
-    def _examples(self, words: Iterable[str], local_ns: dict[str, Any] | None) -> list[Any]:
+    def _examples(self, said: Iterable[str], local_ns: dict[str, Any] | None) -> list[Any]:
         """What the words stand for: hits by their number, names, and the values of ``{{expressions}}``."""
         examples: list[Any] = []
-        for word in words:
+        for word in said:
             one = self._session.hit(int(word)) if word.isdecimal() else self._thing(word, local_ns)
             examples += one if isinstance(one, (list, Hits)) else [one]
         return examples

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, Instance, Int, List, Unicode
+from traitlets import Any as Anything
+from traitlets import Bool, Enum, Float, Instance, Int, List, Unicode, validate
 
+from mmrag_nb.catalog.where import parse
 from mmrag_nb.errors import GenerationError, InvalidSetting, MMRagError, UnknownName
+from mmrag_nb.notebook.progress import Meter, line
 from mmrag_nb.notebook.render import card, plain
 from mmrag_nb.notebook.render.escape import escape, one_line
 from mmrag_nb.notebook.render.media import ROOM
@@ -15,18 +19,17 @@ from mmrag_nb.notebook.render.quantities import count, duration
 from mmrag_nb.registry import names
 from mmrag_nb.results import Answer, Hit
 from mmrag_nb.settings import MOST_HITS
-from mmrag_nb.types import MODALITIES
 
-from .controls import button, check, choice, field
+from .controls import button
 from .live import Act, LivePanel
+from .question_form import KINDS, called, form, thumbnail
+from .question_form import LOOK as FORM_LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mmrag_nb.rag import MultimodalRAG
 
-_KINDS = [kind for kind in MODALITIES if kind in names("loader")]
-_NAMES = {"text": "text", "image": "images", "audio": "audio", "video": "video"}
 _REMEMBERED = 50
 """Answers that the history keeps; each holds its pictures and sounds."""
 _TITLE = 80
@@ -73,7 +76,10 @@ class AskPanel(LivePanel):
     k = Int(5, min=1, max=MOST_HITS, help="Hits to retrieve.")
     strategy = Enum(names("strategy"), help="How the question becomes ranked hits.")
     raw = Bool(default_value=False, help="Rank by raw cosines.")
-    modalities = List(Enum(_KINDS), minlen=1, help="What is retrieved.")
+    modalities = List(Enum(KINDS), minlen=1, help="What is retrieved.")
+    where = Unicode(help="What the metadata of what is retrieved must fit; anything where empty.")
+    image = Anything(help="A picture to ask with, words beside it or not: a path or ``PIL.Image``.")
+    balance = Float(0.5, min=0.0, max=1.0, help="Of a picture beside words, what it counts.")
     answer = Instance(Answer, allow_none=True, help="What is shown.")
     selected = Instance(Hit, allow_none=True, help="The hit that the reader chose.")
     history = List(Instance(Answer), help="All answers, oldest first.")
@@ -81,16 +87,19 @@ class AskPanel(LivePanel):
     def __init__(self, rag: MultimodalRAG) -> None:
         self._rag = rag
         self._card: tuple[Answer | None, str] = (None, "")
+        self.thumbnail = ""
         settings = rag.settings
         super().__init__(
             "ask panel",
-            LOOK,
+            FORM_LOOK + LOOK,
             k=settings.k,
             strategy=settings.strategy,
             raw=settings.raw,
-            modalities=_KINDS,
+            modalities=KINDS,
+            balance=settings.balance,
         )
-        self.observe(self._asked_otherwise, ["question", "k", "strategy", "raw", "modalities", "history"])
+        how = ["k", "strategy", "raw", "modalities", "where", "image", "balance"]
+        self.observe(self._asked_otherwise, ["question", *how, "history"])
         self.observe(self._answered, "answer")
         self.observe(self._selected, "selected")
         self.refresh()
@@ -103,7 +112,7 @@ class AskPanel(LivePanel):
         Parameters
         ----------
         question
-            What to ask; the trait of that name where absent.
+            What to ask; the trait of that name where absent. With a picture in ``image``, it may be empty.
 
         Raises
         ------
@@ -113,34 +122,57 @@ class AskPanel(LivePanel):
         asked = self.question if question is None else question
         with self.working("searching…"):
             self.question = asked
+            self._rag.load_models(pictures=self.image is not None, strategy=self.strategy, progress=self._progress)
             try:
-                answer = self._rag.ask(asked, self.k, raw=self.raw, strategy=self.strategy, **self._filter())
+                answer = self._rag.ask(asked, self.k, raw=self.raw, strategy=self.strategy, **self._limits())
             except GenerationError as error:
                 if error.answer is not None:
                     self._keep(error.answer)
                 raise
-            self._keep(answer)
+            answer = self._keep(answer)
             self.tell(f"{count(len(answer.hits), 'hit')} in {duration(sum(answer.timings.values()))}")
         return answer
 
-    def _keep(self, answer: Answer) -> None:
+    def _keep(self, answer: Answer) -> Answer:
+        if self.image is not None:
+            beside = f", which counts {self.balance:.0%} beside the words" if self.question.strip() else ""
+            facts = (*answer.hits.facts, f"asked with {called(self.image)}{beside}")
+            answer = replace(answer, hits=replace(answer.hits, facts=facts))
         self.history = [*self.history, answer][-_REMEMBERED:]
         self.answer = answer
+        return answer
 
-    def _filter(self) -> dict[str, Any]:
-        """What is said of modalities: nothing where all are wanted."""
-        return {} if set(self.modalities) == set(_KINDS) else {"modalities": tuple(self.modalities)}
+    def _limits(self) -> dict[str, Any]:
+        """The picture and what is said of what may be found; nothing of modalities where all are wanted."""
+        kinds = {} if set(self.modalities) == set(KINDS) else {"modalities": tuple(self.modalities)}
+        return {"where": self.where or None, "image": self.image, "balance": self.balance, **kinds}
+
+    def _progress(self, stage: str, done: int, total: int | None) -> None:
+        self.tell(line(stage, done, total, Meter(), 0.0))
+
+    @validate("image")
+    def _seen(self, proposal: dict[str, Any]) -> Any:
+        image = proposal["value"]
+        self.thumbnail = "" if image is None else thumbnail(image)  # what cannot be read is refused here
+        return image
 
     # -- what the reader does --------------------------------------------------------------------------------------
 
     def acts(self) -> Mapping[str, Callable[[Act], None]]:
-        """Ask, set how, show an earlier answer, select a hit."""
-        return {"ask": self._ask, "set": self._set, "show": self._show, "select": self._select}
+        """Ask, set how and with which picture, show an earlier answer, select a hit."""
+        return {
+            "ask": self._ask,
+            "set": self._set,
+            "picture": lambda act: self.set_trait("image", act.files[0].path if act.files else None),
+            "without": lambda _: self.set_trait("image", None),
+            "show": self._show,
+            "select": self._select,
+        }
 
     def _ask(self, act: Act) -> None:
         self._set(act)
         question = str(act.values.get("question", "")).strip()
-        if not question:
+        if not question and self.image is None:
             raise MMRagError("nothing was asked: type a question, such as: who is my favorite harpist?")
         self.ask(question)
 
@@ -157,7 +189,14 @@ class AskPanel(LivePanel):
             self.strategy = said["strategy"]
         if "raw" in said:
             self.raw = said["raw"] is True
-        wanted = [kind for kind in _KINDS if said.get(kind, kind in self.modalities) is True]
+        if "where" in said:
+            where = str(said["where"]).strip()
+            if where:
+                parse(where)
+            self.where = where
+        if "balance" in said:
+            self.balance = _share(said["balance"])
+        wanted = [kind for kind in KINDS if said.get(kind, kind in self.modalities) is True]
         if not wanted:
             raise InvalidSetting("nothing would be searched: leave one of text, images and audio on")
         self.modalities = wanted
@@ -201,22 +240,7 @@ class AskPanel(LivePanel):
         """Return the form, the history and the answer's card."""
         if not live:
             return {"answer": "<p>Nothing has been asked yet.</p>"}
-        return {"form": self._form(), "history": _history(self.history), "answer": self._answer()}
-
-    def _form(self) -> str:
-        question = f'<input name="question" value="{escape(one_line(self.question))}" autocomplete="off" dir="auto">'
-        fewer = f'<input type="number" name="k" min="1" max="{MOST_HITS}" value="{self.k}" data-mm-act="set">'
-        kinds = "".join(check(kind, _NAMES[kind], on=kind in self.modalities, act="set") for kind in _KINDS)
-        return (
-            '<form data-mm-act="ask" role="search" aria-label="question">'
-            f'<div class="mm-fields">{field("Question", question, "mm-wide")}'
-            '<button type="submit" class="mm-main">Ask</button></div>'
-            f'<div class="mm-fields">{field("Hits", fewer)}'
-            + field("Strategy", choice("strategy", names("strategy"), self.strategy, act="set"))
-            + f'<fieldset><legend>Search in</legend><div class="mm-checks">{kinds}</div></fieldset>'
-            + check("raw", "raw cosines", on=self.raw, act="set")
-            + "</div></form>"
-        )
+        return {"form": form(self), "history": _history(self.history), "answer": self._answer()}
 
     def _answer(self) -> str:
         if self.answer is None:
@@ -271,6 +295,12 @@ def _history(answers: Sequence[Answer]) -> str:
         f'<li data-mm-key="{i}">{button("show", _title(one), i)}</li>' for i, one in reversed(list(enumerate(answers)))
     )
     return f'<nav class="mm-history" aria-label="asked before">asked before<ul data-mm-roving>{items}</ul></nav>'
+
+
+def _share(said: object) -> float:
+    if not isinstance(said, str) or not re.fullmatch(r"0(\.\d{1,9})?|1(\.0{1,9})?", said):
+        raise InvalidSetting("a picture counts from 0 (the words alone) to 1 (the picture alone)")
+    return float(said)
 
 
 def _title(answer: Answer) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .escape import escape, middle_cut, name, one_line
 from .highlight import excerpt, marked_html, marked_text
 from .place import part
-from .quantities import count, score
+from .quantities import SIGMA, count, deviations, plain_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ _BEGIN = 160
 """Characters of a description that are shown before it is opened."""
 _GLANCE = 80
 """Characters of a description in a table."""
+GLUE = "\N{NO-BREAK SPACE}"
+"""Between what stands on one line of a terminal."""
 _LABELS = {"caption": "caption (model-made):", "ocr": "reads:"}
 
 
@@ -35,7 +37,7 @@ def html(hit: Hit, longest: int) -> str:
             f"<span>{name(which, most=_NAME)} {escape(scored)}</span>" if scored else f"<span>{which}</span>"
             for which, scored in others
         )
-        lines.append(f'<p class="mm-meta mm-parts">other parts: {listed}</p>')
+        lines.append(f'<p class="mm-meta mm-parts">{_others(hit)}: {listed}</p>')
     if hit.alike:
         names = ", ".join(name(one, most=_NAME) for one in hit.alike[:ALIKE])
         lines.append(f'<p class="mm-meta mm-alike">{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}</p>')
@@ -46,8 +48,10 @@ def text(hit: Hit, longest: int) -> list[str]:
     """Return the same for a terminal, a line each, to be wrapped."""
     lines = [f"{label} {marked_text(excerpt(one_line(said), (), longest))}" for label, said in _described(hit)]
     if others := _parts(hit):
-        listed = (f"{middle_cut(one_line(which), _NAME)} {scored}".rstrip() for which, scored in others)
-        lines.append(f"other parts: {' · '.join(listed)}")
+        listed = (
+            f"{middle_cut(one_line(which), _NAME)} {scored}".rstrip().replace(" ", GLUE) for which, scored in others
+        )
+        lines.append(f"other parts: {f'{GLUE}· '.join(listed)}")
     if hit.alike:
         names = ", ".join(middle_cut(one_line(one), _NAME) for one in hit.alike[:ALIKE])
         lines.append(f"{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}")
@@ -89,9 +93,20 @@ def _parts(hit: Hit) -> list[tuple[str, str]]:
     """Name and score of the other parts; at the end, without a score, how many more there are."""
     others = hit.parts[1:]
     record = hit.item.record.name if hit.item.record else ""
-    named = [(part(one.name, one.modality, record), score(one.score, hit.unit)) for one in others[:PARTS]]
+    in_sigma = hit.unit == SIGMA
+    named = [
+        (
+            part(one.name, one.modality, record),
+            deviations(one.score) if in_sigma else plain_score(one.score, hit.unit),
+        )
+        for one in others[:PARTS]
+    ]
     more = len(others) - PARTS
     return named + [(f"and {more:,} more", "")] * (more > 0)
+
+
+def _others(hit: Hit) -> str:
+    return f"other parts ({escape(hit.unit)})" if hit.unit not in {"", SIGMA} else "other parts"
 
 
 def _alike(hit: Hit) -> str:

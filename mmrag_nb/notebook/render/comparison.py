@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEGEND = (
     f"Rank, with places won ▲ or lost ▼ against the first column; score, in standard deviations ({quantities.SIGMA}) "
-    "or as raw cosine; what moved it. A dash: not among the hits, its rank in brackets."
+    "where it does not say otherwise; what moved it. A dash: not among the hits, its rank in brackets."
 )
 _KINDS = {"text": "texts", "image": "pictures", "audio": "recordings", "video": "videos"}
 
@@ -28,13 +28,18 @@ _KINDS = {"text": "texts", "image": "pictures", "audio": "recordings", "video": 
 STYLE = (
     """
 .mmrag .mm-table.mm-versus td, .mmrag .mm-table.mm-versus tbody th {vertical-align:top}
-.mmrag .mm-versus thead th small {display:block;font-weight:400}
+.mmrag .mm-table.mm-versus thead th {white-space:normal;overflow-wrap:anywhere;vertical-align:top}
+.mmrag .mm-versus thead th small {display:-webkit-box;overflow:hidden;-webkit-box-orient:vertical;-webkit-line-clamp:4;
+  font-weight:400}
+.mmrag .mm-versus small, .mmrag .mm-versus thead bdi {max-width:18em}
+.mmrag .mm-versus .mm-broken small {color:inherit}
 .mmrag .mm-versus td {min-width:8.5em}
 .mmrag .mm-table.mm-versus tbody th {min-width:13em}
 .mmrag .mm-versus .mm-who {display:flex;gap:8px}
 .mmrag .mm-versus .mm-who img {flex:none;width:40px;height:40px;object-fit:cover;border-radius:4px}
 .mmrag .mm-versus bdi {display:-webkit-box;overflow:hidden;-webkit-box-orient:vertical;-webkit-line-clamp:3}
-.mmrag .mm-versus small {display:block;line-height:1.35}
+.mmrag .mm-versus tbody small {display:block}
+.mmrag .mm-versus small {line-height:1.35}
 .mmrag .mm-versus .mm-at {font-weight:600;font-variant-numeric:tabular-nums}
 .mmrag .mm-versus tbody tr .mm-at {color:var(--mm-m)}
 .mmrag .mm-versus tbody tr .mm-beyond {color:var(--mm-soft);font-weight:400}
@@ -115,23 +120,24 @@ def _table(comparison: Comparison, media: Media) -> str:
 
 
 def _head(column: Column) -> str:
-    changed = f"<small>{escape(one_line(column.settings))}</small>" if column.settings else ""
+    told = escape(one_line(column.settings))
+    changed = f'<small title="{told}">{told}</small>' if told else ""
     return f'<th scope="col">{name(column.name)}{changed}</th>'
 
 
 def _row(number: int, row: Row, comparison: Comparison, media: Media) -> str:
     uri = media.uris.get((number, "thumbnail"))
     image = f'<img src="{uri}" alt="" width="40" height="40">' if uri else ""  # its name stands beside it
-    where = " · ".join(part for part in (one_line(row.hit.chunk.modality), short_place(row.hit)) if part)
+    modality = "" if row.hit.item.record is not None else one_line(row.hit.chunk.modality)  # a part's name tells it
+    where = " · ".join(part for part in (modality, short_place(row.hit)) if part)
     said = "".join(_small(line) for line in besides.glance(row.hit))
     cells = []
     for column, cell in zip(comparison.columns, row.cells, strict=True):
         if not column.error:
             cells.append(_cell(cell, column))
         elif number == 0:
-            cells.append(
-                f'<td class="mm-broken" rowspan="{len(comparison.rows)}" dir="auto">{escape(column.error)}</td>'
-            )
+            rows = len(comparison.rows)
+            cells.append(f'<td class="mm-broken" rowspan="{rows}">{_small(column.error)}</td>')
     return (
         f'<tr class="mm-{kind(row.hit)}"><th scope="row"><div class="mm-who">{image}<span>'
         f"{name(title(row.hit), row.hit.item.uri)}<small>{escape(where)}</small>{said}</span></div></th>"
@@ -164,7 +170,12 @@ def _score(cell: Cell, column: Column) -> str:
     if column.raw:
         return f"cosine {quantities.cosine(cell.standing.score)}"
     words = f", {cell.standing.words:+.1f} by words" if cell.standing.words >= 0.05 else ""
-    return quantities.deviations(cell.standing.score) + words
+    return quantities.score(cell.standing.score, _unit(column)) + words
+
+
+def _unit(column: Column) -> str:
+    """By what produced it: ranks that were fused give no standard deviations."""
+    return quantities.POINTS if column.facts and column.facts[0].endswith(", rrf") else quantities.SIGMA
 
 
 def _short(cell: Cell) -> str:

@@ -74,7 +74,7 @@ def labelled(what: str, asked: str) -> str:
 
 def question(asked: str, besides: str = "") -> str:
     """Return the question, for the top of a card, with what was asked with ``besides`` its words."""
-    more = f" <small>{escape(besides)}</small>" if besides else ""
+    more = f" <small>· {escape(besides)}</small>" if besides else ""
     shown = f'<div class="mm-question" role="heading" aria-level="3" dir="auto">{escape(asked)}{more}</div>\n'
     return shown if asked else ""
 

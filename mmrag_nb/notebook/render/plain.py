@@ -23,8 +23,8 @@ WIDTH = 96
 LONGEST = 600
 """Characters of a passage or transcript that are shown."""
 _INDENT = "    "
-_HEADS = {"words (BM25)": "words"}
-_RERANKED = tuple(head for head in similarity.RERANKED if head != "modality")
+_RERANKED = ("rank", "before", "evidence", "cosine", "raw rank", "calibrated", "words", "score", "reranked")
+"""Headings where a reranker looked a second time: what a hit is stands with its evidence, here is no room for it."""
 
 
 def joined(*blocks: str) -> str:
@@ -69,9 +69,8 @@ def gap(sentence: str) -> str:
 
 def facts(parts: Iterable[str]) -> str:
     """Return the line of facts, broken between facts only."""
-    glue = "\N{NO-BREAK SPACE}"
-    line = f"{glue}· ".join(one_line(part).replace(" ", glue) for part in parts if part)
-    return wrapped(line).replace(glue, " ")
+    line = f"{besides.GLUE}· ".join(one_line(part).replace(" ", besides.GLUE) for part in parts if part)
+    return wrapped(line).replace(besides.GLUE, " ")
 
 
 def item(hit: Hit, remark: str = "") -> str:
@@ -86,7 +85,7 @@ def item(hit: Hit, remark: str = "") -> str:
         *(wrapped(line, _INDENT) for line in besides.text(hit, LONGEST)),
         wrapped(metadata(hit), _INDENT),
     ]
-    return "\n".join(line for line in body if line)
+    return "\n".join(line for line in body if line).replace(besides.GLUE, " ")
 
 
 def _what(hit: Hit) -> str:
@@ -103,8 +102,8 @@ def table(hits: Sequence[Hit]) -> str:
     if not hits:
         return ""
     again = similarity.is_reranked(hits)
-    # what a hit is and was seen as stands with its evidence; beside two more columns there is no room for it
-    heads = [_HEADS.get(head, head) for head in (_RERANKED if again else similarity.HEADINGS)]
+    heads = list(_RERANKED if again else similarity.HEADINGS)
+    heads = ["words" if head == "words (BM25)" else head for head in heads]
     cells = []
     for hit in hits:
         row = similarity.row(hit)

@@ -6,6 +6,8 @@ import math
 
 NONE = "—"
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+POINTS = "rank points"
+"""Unit of scores that reciprocal-rank fusion makes."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -52,7 +54,10 @@ def plain_score(value: float, unit: str) -> str:
 
 def reranked(value: float | None) -> str:
     """Return a reranker's score: a grade up to 10, a probability, a logit."""
-    return NONE if value is None else f"{round(value, 4) + 0.0:.3g}"
+    if value is None:
+        return NONE
+    digits = 0 if float(value).is_integer() else 3 if abs(value) < 1 else 2
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.000
 
 
 def deviations(value: float | None) -> str:

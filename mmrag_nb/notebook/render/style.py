@@ -95,7 +95,8 @@ _TEXT = """
 .mmrag .mm-error {margin:0 0 14px;padding:8px 12px;border:1px solid var(--mm-line);border-radius:6px;
   border-inline-start:3px solid var(--mm-warn);background:var(--mm-warn-bg)}
 .mmrag .mm-error b {color:var(--mm-warn)}
-.mmrag .mm-doubt {margin:0 0 12px;padding:8px 12px;border-radius:6px;background:var(--mm-mark)}
+.mmrag .mm-doubt {margin:0 0 12px;padding:8px 12px;border:1px solid var(--mm-mark);border-radius:6px;
+  background:color-mix(in srgb,var(--mm-mark) 45%,transparent)}
 .mmrag .mm-doubt .mm-answer {margin:0}
 .mmrag .mm-doubt .mm-answer + p {margin-top:4px}
 .mmrag .mm-gap {margin:0 0 8px;padding:8px 12px;border-radius:6px;background:var(--mm-wash)}
@@ -128,6 +129,7 @@ section.mmrag ul.mm-evidence {display:flex;flex-wrap:wrap;gap:10px;margin:0 0 14
 .mmrag .mm-said span {color:var(--mm-soft);font-size:12px}
 .mmrag .mm-said[open] summary bdi {display:none}
 .mmrag .mm-stage {flex:1 0 auto;display:grid;place-items:center;margin:0 0 6px}
+.mmrag .mm-stage:not(:last-child) {flex:none}
 .mmrag .mm-item img {display:block;width:auto;max-width:100%;height:auto;max-height:210px;margin:0;border-radius:4px}
 .mmrag .mm-framed {position:relative;display:inline-block;max-width:100%;margin:0;vertical-align:top}
 .mmrag .mm-region {position:absolute;border:2px solid #fff;outline:2px solid #8a0a28;border-radius:2px;
@@ -143,6 +145,7 @@ section.mmrag ul.mm-quiet {gap:8px}
 .mmrag .mm-quiet .mm-head {margin-bottom:6px}
 .mmrag .mm-quiet bdi {font-weight:400}
 .mmrag .mm-quiet .mm-body {color:var(--mm-soft)}
+.mmrag .mm-quiet .mm-said bdi {color:var(--mm-soft)}
 .mmrag .mm-quiet mark {color:var(--mm-ink)}
 .mmrag .mm-quiet img {max-height:110px}
 .mmrag .mm-quiet .mm-wave {height:28px}
@@ -173,6 +176,7 @@ _TABLE = """
 .mmrag .mm-table .mm-n span {display:inline-block;min-width:4.2em}
 .mmrag .mm-move {margin-inline-start:4px;font-variant-numeric:tabular-nums}
 .mmrag .mm-table .mm-before .mm-move {min-width:2em;color:var(--mm-soft);text-align:start}
+.mmrag .mm-again caption {max-width:100cqi}
 .mmrag .mm-again .mm-bar {display:none}
 .mmrag .mm-again .mm-n span {min-width:0}
 .mmrag .mm-bar {display:inline-block;overflow:hidden;width:52px;height:7px;border-radius:4px;background:var(--mm-wash);
@@ -216,7 +220,7 @@ _ELSEWHERE = f"""
   .mmrag .mm-scroll {{overflow:visible}}
   .mmrag .mm-versus thead th {{white-space:normal;overflow-wrap:anywhere}}
   .mmrag .mm-body {{max-height:none}}
-  .mmrag .mm-item, .mmrag .mm-table tr, .mmrag .mm-gap {{break-inside:avoid}}
+  .mmrag .mm-item, .mmrag .mm-table tr, .mmrag .mm-gap, .mmrag .mm-doubt {{break-inside:avoid}}
   .mmrag .mm-bar, .mmrag .mm-bar i, .mmrag mark {{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 }}
 """

@@ -104,9 +104,7 @@ def caption(hits: Sequence[Hit]) -> str:
         told += " A record's score is made of all its parts'."
     if is_reranked(hits):
         by = one_line(getattr(hits, "reranker", "")) or "a second model"
-        told += (
-            f" Reranked by {by}: its scores make the order and compare in this table alone; before: the rank it found."
-        )
+        told += f" Reranked by {by}: its scores make the order, and compare in this table alone."
     return told
 
 
@@ -145,7 +143,8 @@ def _row(hit: Hit, full: float, *, again: bool) -> str:
         words = quantities.NONE
     raw_bar = _bar(hit.cosine or 0.0, "mm-bar mm-raw")
     bar = _bar(hit.calibrated / full if hit.cosine is not None else 0.0, "mm-bar")
-    before = f'<td class="mm-n mm-before">{cells.before}{moves.html(cells.moved)}</td>' if again else ""
+    arrow = moves.html(cells.moved) or '<span class="mm-move"></span>'  # so that all ranks stand below each other
+    before = f'<td class="mm-n mm-before">{cells.before}{arrow}</td>' if again else ""
     reranked = f'<td class="mm-n mm-score">{cells.reranked}</td>' if again else ""
     return (
         f'<tr class="mm-{kind(hit)}"><td class="mm-rank">{cells.rank}</td>{before}'

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import facts, heat, hits, plain, quantities, spoken, word_shares
+from . import besides, facts, heat, hits, plain, quantities, spoken, word_shares
 from .escape import escape, name, one_line
 from .place import kind, place
 from .style import section
 
 if TYPE_CHECKING:
     from mmrag_nb.insight.why import View, Why
+    from mmrag_nb.results import Hit
 
     from .media import Media
 
 STYLE = f"""
 .mmrag .mm-verdict {{font-size:17px;margin:0 0 10px}}
 .mmrag .mm-changes {{margin:0 0 10px}}
+.mmrag .mm-why .mm-alike, .mmrag .mm-why .mm-parts {{margin:0 0 8px}}
 .mmrag .mm-why ul {{padding-inline-start:1.3em}}
 .mmrag .mm-why .mm-sub {{margin:0 0 4px;color:var(--mm-soft);font-size:12px}}
 .mmrag .mm-why .mm-counted th {{font-weight:600}}
@@ -34,12 +36,13 @@ def text(why: Why) -> str:
     """Return the same for a terminal of 80 to 100 columns."""
     head = one_line(why.name)
     if why.hit is not None:
-        head = " · ".join(part for part in (head, one_line(why.hit.chunk.modality), place(why.hit)) if part)
+        head = " · ".join([head, *_where(why.hit)])
     when = " (seconds about)" if why.times == "estimated" else ""
     return plain.joined(
         plain.wrapped(why.question),
         plain.wrapped(f"{head}\n{why.verdict}"),
         "\n".join(_lines(why)),
+        "\n".join(plain.wrapped(line, "    ") for line in besides.text(why.hit, plain.LONGEST)) if why.hit else "",
         f"    {heat.told(why.heat)}\n{heat.text(why.heat)}" if why.heat else "",
         "\n".join(["The question's words", *word_shares.text(why.asked, why.terms)]) if why.asked or why.terms else "",
         "\n".join([f"Its words{when}", *word_shares.text(why.words)]) if why.words else "",
@@ -66,12 +69,17 @@ def _body(why: Why, media: Media) -> str:
 def _head(why: Why) -> str:
     where, uri = "", ""
     if why.hit is not None:
-        where = " · ".join(part for part in (one_line(why.hit.chunk.modality), place(why.hit)) if part)
+        where = " · ".join(_where(why.hit))
         uri = why.hit.item.uri
     return (
         f'<div class="mm-head" role="heading" aria-level="4">{name(why.name, uri)} '
         f'<small class="mm-place">{escape(where)}</small></div>'
     )
+
+
+def _where(hit: Hit) -> list[str]:
+    record = f"part of {one_line(hit.item.record.name)}" if hit.item.record is not None else ""
+    return [part for part in (record, one_line(hit.chunk.modality), place(hit)) if part]
 
 
 def _shown(why: Why, media: Media) -> str:
@@ -93,7 +101,8 @@ def _shown(why: Why, media: Media) -> str:
         within = why.text.startswith(why.hit.chunk.text[: len(why.text)])
         marked = word_shares.marked(why.text, why.words, why.hit.matches if within else ())
         parts.append(f'<p class="mm-shares" dir="auto">{marked}</p><p class="mm-legend">{word_shares.LEGEND}</p>')
-    return "\n".join(parts)
+    parts.append(besides.html(why.hit, media.detail.letters))
+    return "\n".join(part for part in parts if part)
 
 
 def _stands_on(why: Why) -> str:
@@ -133,8 +142,8 @@ def _rows(why: Why) -> list[tuple[tuple[str, str, str, str], bool]]:
         ]
     brought = sum(term.brought for term in why.terms)
     shared = f"words it shares (BM25 {hit.lexical:.2f})" if brought else "no word of the question in it"
-    rows.append(((shared, "", "", quantities.deviations(brought)), bool(brought)))
-    total = quantities.deviations(hit.score)
+    rows.append(((shared, "", "", quantities.score(brought, hit.unit)), bool(brought)))
+    total = quantities.score(hit.score, hit.unit)
     return [*rows, (("score", "", f"{placing.rank:,} of {placing.of:,}", total), True)]
 
 
@@ -150,8 +159,9 @@ def _brings(view: View, why: Why) -> str:
 
 
 def _words(why: Why) -> str:
-    tables = [word_shares.question_table(why.asked, why.terms), word_shares.text_table(why.words, times=why.times)]
-    shown = "".join(table for table in tables if table)
+    unit = why.hit.unit if why.hit else quantities.SIGMA
+    of_question = word_shares.question_table(why.asked, why.terms, unit)
+    shown = of_question + word_shares.text_table(why.words, times=why.times)
     return f'<div class="mm-words">{shown}</div>' if shown else ""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import plain
 from .escape import escape, one_line, visible
 from .highlight import flowing
-from .quantities import NONE, SIGMA
+from .quantities import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,8 @@ def _strength(share: float, most: float) -> int:
     return min(_STEPS, 1 + int(share / most * _STEPS)) if most > 0 and share >= _FAINTEST * most else 0
 
 
-def question_table(words: Sequence[WordShare], terms: Sequence[Term]) -> str:
-    """Return the question's words: what each brings to the cosine, and what it was worth by being found."""
+def question_table(words: Sequence[WordShare], terms: Sequence[Term], unit: str) -> str:
+    """Return the question's words: what each brings to the cosine, and to the score, in ``unit``, by being found."""
     found = {term.text: term for term in terms}
     rows: list[tuple[str, WordShare | None, Term | None]]
     rows = [(word.text, word, found.pop(word.text.lower(), None)) for word in words]
@@ -72,7 +72,7 @@ def question_table(words: Sequence[WordShare], terms: Sequence[Term]) -> str:
         f'<tr><th scope="row">{_word(text)}</th>{_share(word, most)}<td class="mm-n">{_looked_up(term)}</td></tr>'
         for text, word, term in rows
     )
-    return _table("the question's words", ("word", "share", "cosine", f"matched, {SIGMA}"), body) if rows else ""
+    return _table("the question's words", ("word", "share", "cosine", f"matched, {unit}"), body) if rows else ""
 
 
 def text_table(words: Sequence[WordShare], *, times: str) -> str:

@@ -8,10 +8,12 @@ from PIL import Image
 from traitlets import TraitError
 
 from mmrag_nb import MultimodalRAG
-from mmrag_nb.errors import EmptyIndex, GenerationError
+from mmrag_nb.assets.demo.media import demo_folder
+from mmrag_nb.errors import EmptyIndex, GenerationError, MMRagError
 from mmrag_nb.notebook.panels.ask import AskPanel
 from mmrag_nb.notebook.render.media import ROOM
 
+DRAWINGS = demo_folder() / "emoji"
 HARP = "A concert harp has forty-seven strings and seven pedals."
 SAID = {"k": "3", "strategy": "shared", "text": True, "image": True, "audio": True, "raw": False}
 
@@ -89,6 +91,11 @@ def test_only_the_modalities_that_are_on_are_retrieved(panel):
         ({"k": "٣"}, "cannot be asked for"),
         ({"strategy": "sharde"}, "did you mean 'shared'"),
         ({"strategy": ["shared"]}, "unknown strategy"),
+        ({"where": "price = 5"}, "to compare, write =="),
+        ({"where": "__import__('os').system('true')"}, "a filter has names, values and comparisons only"),
+        ({"where": "prize < 50"}, "unknown field 'prize'"),
+        ({"balance": "1.1"}, "a picture counts from 0"),
+        ({"balance": 0.5}, "a picture counts from 0"),
         ({"text": False, "image": False, "audio": False}, "leave one of"),
     ],
 )
@@ -107,6 +114,73 @@ def test_a_change_counts_at_once(panel):
     assert (panel.k, panel.raw, panel.modalities) == (7, True, ["text", "image"])
     with pytest.raises(TraitError):
         panel.k = 0
+
+
+def test_each_strategy_can_be_chosen_and_computes_what_it_lacks(panel, rag):
+    options = page(panel, "form").select("select[name=strategy] option")
+    assert [one["value"] for one in options] == ["shared", "grounded", "separate"]
+    told = []
+    panel.observe(lambda change: told.append(change["new"]), "status")
+    ask(panel, "harp strings", strategy="grounded")
+    assert panel.answer.hits.facts[0] == "grounded"
+    assert not rag.lacking("grounded")
+    assert [line for line in told if line.startswith("completing for grounded ")]
+    assert "grounded" in BeautifulSoup(panel.still(), "html.parser").select_one(".mm-facts").get_text()
+    assert rag.settings.strategy == "shared"
+
+
+def test_a_filter_limits_what_is_found(panel):
+    ask(panel, "harp", where="modality == 'image'")
+    assert [hit.chunk.modality for hit in panel.answer.hits] == ["image"]
+    assert page(panel, "form").find("input", {"name": "where"})["value"] == panel.where == "modality == 'image'"
+    assert "where modality == 'image'" in BeautifulSoup(panel.still(), "html.parser").get_text()
+    ask(panel, "harp", where=" ")
+    assert len(panel.answer.hits) == 3
+
+
+def dropped(panel, name, data):
+    whole = {"upload": "u", "index": 0, "name": name, "size": len(data), "offset": 0}
+    panel._handle_custom_msg({"act": "picture", "part": whole, "n": "1"}, [data])
+    panel._handle_custom_msg({"act": "picture", "part": {"upload": "u", "end": True}, "n": "2"}, [])
+
+
+@pytest.fixture
+def seeing():
+    with MultimodalRAG(preset="offline", ocr="none") as rag:
+        rag.index([DRAWINGS / "drawing_02.png", DRAWINGS / "drawing_06.png", {"text": HARP}])
+        yield AskPanel(rag)
+
+
+def test_a_picture_is_dropped_in_weighed_and_taken_away(seeing):
+    assert not page(seeing, "form").select("input[name=balance], img")
+    assert page(seeing, "form").select("[data-mm-drop=picture] input[type=file]")
+    dropped(seeing, "Ann & Ben's apple.png", (DRAWINGS / "drawing_02.png").read_bytes())
+    form = page(seeing, "form")
+    assert form.find("img")["src"].startswith("data:image/webp;base64,")
+    assert form.find("img")["alt"] == "asked with Ann & Ben's apple.png"
+    slider = form.find("input", {"name": "balance"})
+    assert (slider["type"], slider["value"], slider["data-mm-act"]) == ("range", "0.5", "set")
+    ask(seeing, "", balance="0.5")
+    assert seeing.answer.hits[0].item.name == "drawing_02.png"
+    do(seeing, "set", balance="0.1")
+    assert seeing.balance == 0.1
+    ask(seeing, "how many strings has a harp?")
+    assert seeing.answer.hits[0].chunk.text == HARP
+    still = BeautifulSoup(seeing.still(), "html.parser")
+    assert "which counts 10% beside the words" in still.get_text()
+    assert not still.select("input, button")
+    do(seeing, "without")
+    assert seeing.image is None
+    assert not page(seeing, "form").select("input[name=balance], img")
+
+
+def test_what_is_no_picture_is_refused(seeing):
+    dropped(seeing, "notes.png", b"no picture at all")
+    assert seeing.failed
+    assert seeing.image is None
+    with pytest.raises(MMRagError):
+        seeing.image = "nowhere.png"
+    assert seeing.image is None
 
 
 def test_every_hit_can_be_selected_by_its_head_and_by_its_row(panel):
@@ -186,8 +260,11 @@ def test_the_picture_is_the_card_without_controls(panel):
     assert panel.text() == repr(panel.answer)
 
 
-def test_each_control_has_a_name(panel):
+@pytest.mark.parametrize("image", [None, DRAWINGS / "drawing_02.png"])
+def test_each_control_has_a_name(panel, image):
+    panel.image = image
     form = page(panel, "form")
     for control in form.select("input, select"):
         label = control.find_parent("label")
         assert label.get_text().strip()
+    assert all(one.get_text().strip() for one in form.select("button"))

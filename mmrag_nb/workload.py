@@ -1,0 +1,69 @@
+"""What indexing carries from stage to stage: items on their way, and the count of what is done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .results import IndexReport, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .catalog.entries import Described
+    from .types import Item, LoadedItem
+
+
+@dataclass
+class Tally:
+    """What has been done so far."""
+
+    items: Counter[str] = field(default_factory=Counter)
+    chunks: int = 0
+    embedded: int = 0
+    reused: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    models: dict[str, None] = field(default_factory=dict)
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to ``stage``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
+
+    def report(self, *, interrupted: bool = False) -> IndexReport:
+        """What is shown in the end."""
+        return IndexReport(
+            items=dict(self.items),
+            chunks=self.chunks,
+            embedded=self.embedded,
+            reused=self.reused,
+            skipped=tuple(self.skipped),
+            notes=tuple(self.notes),
+            models=tuple(self.models),
+            seconds=dict(self.seconds),
+            interrupted=interrupted,
+        )
+
+
+@dataclass
+class Work:
+    """An item between loading and commit."""
+
+    item: Item
+    loaded: LoadedItem
+    recipe: str
+    version: str
+    """Of the loader, which decides what the pixels are."""
+    transcripts: list[str]
+    """Of an earlier run by the same loader and transcriber; empty where there was none."""
+    described: dict[int, dict[str, Described]] = field(default_factory=dict)
+    """What models say of its pictures, by ordinal of the chunk."""

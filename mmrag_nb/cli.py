@@ -95,18 +95,30 @@ def _declare_bench(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("--items", type=int, default=1_000, metavar="N", help="items to index first, of all kinds")
     ask.add_argument("--questions", type=int, default=30, metavar="N", help="questions to ask")
     ask.add_argument("--json", type=Path, metavar="FILE", help="file to write the figures to")
+    search = measured.add_parser("search", help="time of a search, by stage, in indexes of several sizes")
+    search.add_argument(
+        "--sizes", type=_counts, metavar="N,N", help="vectors of each index (default 1000,10000,100000,1000000)"
+    )
+    search.add_argument("--dimension", type=int, default=512, metavar="D", help="numbers of a vector")
+    search.add_argument("--questions", type=int, default=20, metavar="N", help="questions to ask of each")
+    search.add_argument("--folder", type=Path, metavar="FOLDER", help="where to make the indexes: 5 GB for a million")
     card = measured.add_parser("card", help="bytes of an evidence card with five hits of all kinds")
     card.add_argument("--html", type=Path, metavar="FILE", help="page to write the card to")
 
 
-def _bench(options: argparse.Namespace) -> int:
-    from .bench import ask, card
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.replace("_", "").split(","))
 
-    lines = (
-        ask.measure(options.items, options.questions, options.json)
-        if options.measured == "ask"
-        else card.measure(options.html)
-    )
+
+def _bench(options: argparse.Namespace) -> int:
+    from .bench import ask, card, search
+
+    if options.measured == "ask":
+        lines = ask.measure(options.items, options.questions, options.json)
+    elif options.measured == "search":
+        lines = search.measure(options.sizes or search.SIZES, options.dimension, options.questions, options.folder)
+    else:
+        lines = card.measure(options.html)
     for line in lines:
         print(line, flush=True)
     return 0

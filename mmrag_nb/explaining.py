@@ -152,7 +152,9 @@ class Explaining:
         order = ranking.order
         row = int(np.flatnonzero(order.candidates == case.number)[0])
         scored = tell(order, ranking.probes, ranking.words, [row], ranking.how)[0]
-        place = max(order.place(case.number) or 0, len(asked.hits) + 1)
+        record = case.item.record
+        shown = [hit.rank for hit in asked.hits if record is not None and hit.item.record == record]
+        place = shown[0] if shown else max(order.place(case.number) or 0, len(asked.hits) + 1)
         return self._searching.hit(scored, place, asked.query, ranking.how)
 
     def _placing(self, case: Case, hit: Hit, asked: Asked, order: Order) -> Placing:

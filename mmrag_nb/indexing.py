@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from .registry import modality_of
 from .results import Skipped
 from .settings import MODELS
 from .transcribing import transcribe
-from .types import Chunk
+from .types import Chunk, LoadedChunk
 from .views import captioned, recipe, text_view, views
 from .workload import Tally, Work
 
@@ -142,8 +143,20 @@ class Indexing:
             return None
         tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
         made = recipe(item.modality, loader.version, self._settings)
-        heard = known is not None and item.modality == "audio" and known[1] == made
-        return Work(item, captioned(loaded, item), made, loader.version, self._catalog.texts(item.id) if heard else [])
+        same = known is not None and known[1] == made
+        heard = self._catalog.texts(item.id) if same and item.modality == "audio" else []
+        loaded = captioned(loaded, item)
+        if same and item.modality == "text" and known is not None and _caption(known[0]) == _caption(item):
+            # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
+            loaded = replace(loaded, chunks=self._passages(item))
+        return Work(item, loaded, made, loader.version, heard)
+
+    def _passages(self, item: Item) -> tuple[LoadedChunk, ...]:
+        """Those of a text as they are in the index."""
+        ids = self._catalog.chunk_ids(item.id)
+        stored = self._catalog.records(ids)
+        kept = (stored[one].chunk for one in ids)
+        return tuple(LoadedChunk(one.modality, one.text, one.start, one.end, one.page) for one in kept)
 
     # -- describe --------------------------------------------------------------------------------------------------
 
@@ -231,10 +244,14 @@ def up_to_date(item: Item, catalog: Catalog, parts: Parts, settings: Settings, w
     return (
         known is not None
         and known[1] == recipe(item.modality, version, settings)
-        and known[0].metadata.get("caption") == item.metadata.get("caption")
+        and _caption(known[0]) == _caption(item)
         and (item.modality != "image" or not _tells_otherwise(known[0], item, ways))
         and not Completing(parts, catalog, settings).lacking(ways, item.id)
     )
+
+
+def _caption(item: Item) -> object:
+    return item.metadata.get("caption")
 
 
 def _tells_otherwise(known: Item, item: Item, ways: Sequence[Way]) -> bool:

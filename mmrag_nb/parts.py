@@ -58,6 +58,11 @@ class Parts:
         other._models, other._loaders, other._lock = self._models, self._loaders, self._lock
         return other
 
+    def follow(self, settings: Settings) -> None:
+        """Go by other ``settings`` of the same strategy and store."""
+        with self._lock:
+            self._settings = settings
+
     # -- models ----------------------------------------------------------------------------------------------------
 
     def _model(self, model: str, progress: Progress | None) -> Any:

@@ -67,15 +67,17 @@ class Ranking:
         """What there is to say of the chunks at these places, from 0."""
         return tell(self.order, self.probes, self.words, [int(self.order.rows[place]) for place in places], self.how)
 
-    def picture(self) -> Scored | None:
-        """The best of those that were found by their pixels, wherever it stands; ``None`` where none was."""
+    def shown(self, places: Sequence[int]) -> tuple[list[Scored], Scored | None]:
+        """The same, and the best of those that were found by their pixels, wherever it stands; ``None`` where none was.
+
+        Together, since the whole index is looked at for their raw ranks.
+        """
         order = self.order
         seen = [row for row, probe in enumerate(self.probes) if probe.channel.modality == "image"]
         found = np.flatnonzero(np.isin(order.by, seen) & ~np.isnan(order.cosines))
-        if not len(found):
-            return None
-        row = int(found[np.argmax(order.own[found])])
-        return tell(order, self.probes, self.words, [row], self.how)[0]
+        best = [int(found[np.argmax(order.own[found])])] if len(found) else []
+        told = tell(order, self.probes, self.words, [*(int(order.rows[place]) for place in places), *best], self.how)
+        return told[: len(places)], told[-1] if best else None
 
 
 class Searching(Asking):
@@ -85,6 +87,7 @@ class Searching(Asking):
         super().__init__(parts, catalog, settings)
         self._reach: tuple[object, list[str]] = (None, [])
         self._with_records: tuple[object, bool] = (None, False)
+        self._allowed: tuple[object, NDArray[np.int64] | None] = (None, None)
 
     # -- what is found ---------------------------------------------------------------------------------------------
 
@@ -98,8 +101,7 @@ class Searching(Asking):
         reranker = None if raw else self._parts.reranker()
         wanted = k if reranker is None else max(k, settings.rerank_depth)
         ranking, chosen = self._chosen(query, wanted, scope)
-        scored = ranking.scored(chosen.places)
-        picture = ranking.picture()
+        scored, picture = ranking.shown(chosen.places)
         order = ranking.order
         named = {place: [int(order.chunks[one]) for one in alike] for place, alike in chosen.alike.items()}
         told = [one.chunk for one in (*scored, *([picture] if picture else []))]
@@ -264,11 +266,18 @@ class Searching(Asking):
             The filter names what no item has.
         """
         chosen = _modalities(modalities)
+        where = where if where and where.strip() else None
+        if chosen is None and where is None:
+            return None
+        state = (chosen, where, self._catalog.generation)
+        if self._allowed[0] == state:  # one question after the other is asked within the same limits
+            return self._allowed[1]
         allowed = None if chosen is None else self._catalog.chunks_among(chosen)
-        if where is None or not where.strip():
-            return allowed
-        fitting = self._catalog.chunks_where(where)
-        return fitting if allowed is None else np.intersect1d(allowed, fitting)
+        if where is not None:
+            fitting = self._catalog.chunks_where(where)
+            allowed = fitting if allowed is None else np.intersect1d(allowed, fitting, assume_unique=True)
+        self._allowed = (state, allowed)
+        return allowed
 
     def _unreached(self, probes: Sequence[Probe], spaces: Sequence[str], modality: Modality | None) -> list[str]:
         """What of the index (of its views as ``modality``) the models in force cannot find: others embedded it.
@@ -288,6 +297,11 @@ class Searching(Asking):
         if not reached and (modality or self._catalog.spaces()):
             if modality == "image" and not self._catalog.counts().get("image"):
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
+            if self._catalog.read_only and self._completing.same_models():
+                raise MissingVectors(
+                    f"{self._catalog.path} has nothing for strategy {self._settings.strategy}, and may only be read: "
+                    "save it under a new name first, or choose another strategy"
+                )
             made = ", ".join(self._catalog.spaces())
             raise MissingVectors(
                 f"the index has vectors in {made}, none in {named}: index the sources again, or choose the models it "

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .retrieval.diversity import fold, likeness, mmr, similarities
+from .retrieval.diversity import Likeness, fold, likeness, mmr, similarities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from .catalog.catalog import Catalog
     from .retrieval.channels import Probe
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from .types import Modality, Vectors
 
 _LOOKED_AT = 5
-"""So many times ``k`` chunks are looked at for near-duplicates and for what is different."""
+"""So many times ``k`` chunks are looked at for near-duplicates and for what is different, at a time."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +46,45 @@ def select(
     diversity
         From 0, by relevance alone, to 1, by difference alone.
     """
-    n = min(len(order), _LOOKED_AT * k)
+    n, window = len(order), _LOOKED_AT * k
     if n < 2 or not (folded or diversity):
         return Selected(list(range(min(k, n))), {})
-    chunks = order.chunks[:n].tolist()
-    stored = catalog.records(chunks)
-    found = [_vector(probes, chunk, int(order.by[order.rows[place]])) for place, chunk in enumerate(chunks)]
-    shown = [stored[chunk].chunk.text for chunk in chunks]
-    cosines = similarities([f[0] for f in found], [f[1] for f in found], [f[2] for f in found], shown)
-    limits = [likeness(space, modality) for _, space, modality in found]
-    groups = fold(cosines, np.array([one.near for one in limits])) if folded else [[place] for place in range(n)]
-    leaders = [group[0] for group in groups]
+    groups: dict[int, list[int]] = {}
+    start = 0
+    while start < n and len(groups) < k:  # further down only where what was looked at is too much alike
+        places = [*groups, *range(start, min(start + window, n))]
+        cosines, limits = _alike(order, places, probes, catalog)
+        # Two records may share a description or a photograph, and are two products all the same.
+        apart = order.records[order.rows[places]] >= 0
+        near = np.where(apart[:, None] & apart, np.nan, cosines)
+        least = np.array([one.near for one in limits])
+        for first, *rest in fold(near, least) if folded else [[row] for row in range(len(places))]:
+            groups.setdefault(places[first], []).extend(places[row] for row in rest)
+        start += window
+    leaders = list(groups)
     if diversity:
-        chosen = mmr(
-            order.scores[leaders],
-            cosines[np.ix_(leaders, leaders)],
-            k,
-            1 - diversity,
-            np.array([limits[leader].ordinary for leader in leaders]),
-        )
+        rows = [places.index(leader) for leader in leaders]
+        ordinary = np.array([limits[row].ordinary for row in rows])
+        chosen = mmr(order.scores[leaders], cosines[np.ix_(rows, rows)], k, 1 - diversity, ordinary)
         leaders = [leaders[row] for row in chosen]
     leaders = leaders[:k]
-    alike = {group[0]: group[1:] for group in groups if len(group) > 1 and group[0] in leaders}
+    alike = {leader: groups[leader] for leader in leaders if groups[leader]}
     hidden = sum(map(len, alike.values()))
     notes = [f"{hidden} near-duplicate{'s' * (hidden != 1)} folded"] * bool(hidden)
     notes += [f"diversity {diversity:g} (MMR)"] * bool(diversity)
     return Selected(leaders, alike, tuple(notes))
+
+
+def _alike(
+    order: Order, places: Sequence[int], probes: Sequence[Probe], catalog: Catalog
+) -> tuple[NDArray[np.float64], list[Likeness]]:
+    """(n, n) cosines between what stands at ``places``, and what they mean for each."""
+    chunks, rows = order.chunks[places].tolist(), order.rows[places]
+    stored = catalog.records(chunks)
+    found = [_vector(probes, chunk, by) for chunk, by in zip(chunks, order.by[rows].tolist(), strict=True)]
+    shown = [stored[chunk].chunk.text for chunk in chunks]
+    cosines = similarities([f[0] for f in found], [f[1] for f in found], [f[2] for f in found], shown)
+    return cosines, [likeness(space, modality) for _, space, modality in found]
 
 
 def _vector(probes: Sequence[Probe], chunk: int, by: int) -> tuple[Vectors, str, Modality]:

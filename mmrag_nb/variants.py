@@ -72,6 +72,7 @@ class Variants:
             self._kept, self._kept_beside = {}, here
         key = (*there, *other)
         parts = self._kept.pop(key, None) or (self._parts.under(settings) if here == there else Parts(settings))
+        parts.follow(settings)  # who transcribes and who answers may have changed since
         self._kept[key] = parts  # the last used last
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]

@@ -83,7 +83,8 @@ def recipe(modality: Modality, version: str, settings: Settings) -> str:
     """What makes an item's chunks: the loader; what texts are cut for; who listens. Whatever the strategy."""
     if modality == "text":
         reader = settings.text or PRESETS[settings.preset]["text"]
-        return f"{version} by {settings.chosen('clip') if reader == NONE else reader}"
+        made = version.split("/", 1)[0]  # how long passages are depends on who reads, by whichever strategy
+        return f"{made} by {settings.chosen('clip') if reader == NONE else reader}"
     return f"{version} by {settings.chosen('speech')}" if modality == "audio" else version
 
 

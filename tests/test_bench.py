@@ -4,13 +4,16 @@ import json
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from mmrag_nb.bench import card, corpus
+from mmrag_nb import registry
+from mmrag_nb.bench import card, corpus, search, synthetic
 from mmrag_nb.bench.ask import REST, TOTAL
+from mmrag_nb.bench.stages import Stages
 from mmrag_nb.bench.stopwatch import HTML, TEXT
 from mmrag_nb.cli import main
 from mmrag_nb.results import Answer, Hit, Hits
@@ -105,6 +108,70 @@ def test_a_small_index_is_searched_by_one_thread_and_a_large_one_by_all(monkeypa
     assert store.search(vectors[3:4], 1)[0].tolist() == [[3]]
     assert seen == [1 if alone else before]
     assert openmp_threads() == before, "who comes after has all threads again"
+
+
+# -- a search by stage -----------------------------------------------------------------------------------------------
+
+
+def test_search_prints_a_table_of_stages_by_size_and_leaves_nothing_behind(tmp_path, capsys):
+    how = ["--sizes", "50,200", "--dimension", "16", "--questions", "3", "--folder", str(tmp_path)]
+    assert main(["bench", "search", *how]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^\| \| \d\d vectors \| 2\d\d vectors \|$", printed, re.MULTILINE)
+    for stage in [*(stage for *_, stage in search._EACH), search.CALIBRATED, *search.FILTERS, search.PRODUCT]:
+        row = rf"^\| {re.escape(stage)}( \| [\d.]+ \([\d.]+\)){{2}} \|$"
+        assert re.search(row, printed, re.MULTILINE), stage
+    assert re.search(r"^\| \*\*a search\*\* \|", printed, re.MULTILINE)
+    assert re.search(r"^on cores \d+ · .*numpy", printed, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+    assert ("encoder", synthetic.NAME) not in registry._ENTRIES
+
+
+def test_the_stages_of_a_search_are_all_of_it(tmp_path):
+    synthetic.fill(tmp_path / "a.mmrag", 300, 16)
+    found = search._measured(tmp_path / "a.mmrag", 16, synthetic.questions(search.WARM_UP + 4))
+    whole = found.each[search.TOTAL]
+    beside = {search.TOTAL, search.PRODUCT, *search.FILTERS}
+    parts = [seconds for stage, seconds in found.each.items() if stage not in beside]
+    assert np.sum(parts, axis=0) == pytest.approx(whole)
+    assert all(min(found.each[stage]) > 0 for stage in ("nearest neighbours (store)", "raw ranks", "words (BM25)"))
+    assert found.once["read the vectors"] > 0
+    assert found.vectors == pytest.approx(300, rel=0.2)
+
+
+def test_what_is_watched_is_as_it_was_afterwards():
+    class Slow:
+        def outer(self):
+            time.sleep(0.01)
+            return self.inner()
+
+        def inner(self):
+            time.sleep(0.03)
+            return "done"
+
+    before = Slow.outer, Slow.inner
+    with Stages([(Slow, "outer", "out"), (Slow, "inner", "in")]) as stages:
+        assert Slow().outer() == "done"
+        taken = stages.take()
+        assert set(stages.take().values()) == {0}
+    assert taken["in"] >= 0.03
+    assert 0.01 <= taken["out"] < 0.03, "what the inner one takes is not the outer one's"
+    assert (Slow.outer, Slow.inner) == before
+
+
+def test_the_words_are_as_frequent_as_words_are_and_the_same_in_every_run():
+    assert synthetic.questions(5) == synthetic.questions(5)
+    assert len({synthetic._word(number) for number in range(synthetic._WORDS)}) == synthetic._WORDS
+    vectors = synthetic.drawn(np.random.default_rng(0), 500, 32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    nearest = np.sort(vectors @ vectors.T, axis=1)[:, -2]
+    assert np.median(nearest) > 0.5, "there are clusters"
+
+
+@pytest.mark.parametrize("how", [["--sizes", "0"], ["--dimension", "1"], ["--questions", "0"]])
+def test_a_search_of_nothing_is_refused(capsys, how):
+    assert main(["bench", "search", *how]) == 1
+    assert "--sizes 1000,10000" in capsys.readouterr().err
 
 
 # -- what it is measured with ----------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
 """What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
 
+_OF_CONTENT = frozenset({"image", "audio"})
+"""Views that hold whatever is said of an item."""
+
 
 class Catalog(Reading):
     """One index. Safe to use from several threads of one process.
@@ -136,14 +139,22 @@ class Catalog(Reading):
         db.executemany("INSERT INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews)
 
     def _other_views(self, entry: Entry) -> dict[int, tuple[list[tuple[str, str]], Mapping[str, Described]]]:
-        """What other strategies have of the same chunks, made by the same recipe: it stays."""
+        """What other strategies have of the same chunks, made by the same recipe: it stays, where it still holds."""
         known = self.find(entry.item.id)
         if known is None or known[1] != entry.recipe:
             return {}
         ids = self.chunk_ids(entry.item.id)
         stored = self.records(ids)
         views = self.views(ids)
-        return {stored[one].chunk.ordinal: (views.get(one, []), stored[one].described) for one in ids}
+        said = _said_of(known[0]) == _said_of(entry.item)
+        kept = {}
+        for one in ids:
+            chunk = stored[one].chunk
+            same = chunk.text in (new.text for new in entry.chunks if new.ordinal == chunk.ordinal)
+            holds = same and (said or chunk.modality == "text")
+            seen = [view for view in views.get(one, []) if holds or view[0] in _OF_CONTENT]
+            kept[chunk.ordinal] = seen, stored[one].described
+        return kept
 
     def add_views(
         self,
@@ -165,12 +176,22 @@ class Catalog(Reading):
                 _describe(db, chunk, said)
 
     def update(self, item: Item) -> None:
-        """Take over where the item is found now and what is said of it; its chunks stay."""
+        """Take over where the item is found now and what is said of it; its chunks stay.
+
+        What is embedded of its name and of what is said of it goes, where these have changed.
+        """
+        known = self.find(item.id)
         with self._write() as db:
             row = (item.uri, _json(item.metadata), *_record(item), item.id)
             db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
             chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
             db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
+            if known is not None and _said_of(known[0]) != _said_of(item):
+                worded = f"{chunks} AND chunks.modality <> 'text'"
+                db.execute(
+                    f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')",  # noqa: S608
+                    (item.id,),
+                )
 
     def remove(self, hashes: Sequence[str]) -> None:
         """Delete items by content hash, with what only they refer to; nothing of it stays in the file.
@@ -286,6 +307,11 @@ def _describe(db: sqlite3.Connection, chunk: int, described: Mapping[str, Descri
         db.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?)", rows)
         text = " ".join(str(row[0]) for row in db.execute("SELECT text FROM descriptions WHERE chunk = ?", (chunk,)))
         db.execute("UPDATE words SET described = ? WHERE rowid = ?", (searchable(text), chunk))
+
+
+def _said_of(item: Item) -> tuple[str, Metadata]:
+    """What of an item can be embedded besides its content."""
+    return item.words, item.metadata
 
 
 def _record(item: Item) -> tuple[str | None, str | None]:

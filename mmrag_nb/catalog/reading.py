@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _OF_ITEM = ("items.hash = ?", "? IS NULL")
 """One item, or all: a condition that an index can serve."""
+_FEW = 20
+"""Chunks up to which the full-text index is asked for each."""
+_BLOCK = 4096
+"""Rows that are read at a time where there may be very many."""
 LITTLE = np.dtype("<f4")
 """How vectors lie in the file."""
 
@@ -36,6 +41,7 @@ class Reading:
         self._lock = threading.RLock()
         self._db = db
         self._changes = 0
+        self._counted: tuple[object, int] = (None, 0)
 
     @property
     def generation(self) -> tuple[int, int]:
@@ -61,7 +67,11 @@ class Reading:
 
     def chunk_count(self) -> int:
         """Number of chunks."""
-        return int(str(self._rows("SELECT count(*) FROM chunks")[0][0]))
+        with self._lock:
+            state = self.generation
+            if self._counted[0] != state:  # each question asks, and counting takes longer the more there are
+                self._counted = (state, int(str(self._rows("SELECT count(*) FROM chunks")[0][0])))
+            return self._counted[1]
 
     def spaces(self) -> dict[str, int]:
         """Number of vectors by space, of those that have some."""
@@ -210,7 +220,7 @@ class Reading:
         """Ids (n,) of the chunks of these modalities, ascending."""
         query = "SELECT id FROM chunks WHERE modality IN (SELECT value FROM json_each(?)) ORDER BY id"
         rows = self._rows(query, (json.dumps(list(modalities)),))
-        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def chunks_where(self, where: str) -> NDArray[np.int64]:
         """Ids (n,), ascending, of the chunks that fit a filter; :mod:`mmrag_nb.catalog.where` says what one may be.
@@ -228,7 +238,7 @@ class Reading:
             condition, values = wanted.sql(wanted.keys(self._rows))
             query = f"SELECT chunks.id FROM chunks JOIN items ON items.id = item WHERE {condition} ORDER BY chunks.id"  # noqa: S608
             rows = self._rows(query, values)
-        return np.fromiter((int(str(row[0])) for row in rows), np.int64, len(rows))
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def embeddable(self, views: Sequence[str]) -> int:
         """Number of chunks of which something is embedded as one of ``views``.
@@ -240,16 +250,28 @@ class Reading:
 
     def matrix(self, space: str, view: str, part: Modality | None = None) -> tuple[NDArray[np.int64], Vectors]:
         """Chunk ids (n,), ascending, and vectors (n, d) of all ``view`` s in ``space``, of one modality or of all."""
+        # In the order in which views lie there: SQLite would sort gigabytes of vectors instead.
         query = """
-            SELECT views.chunk, vectors.vector FROM vectors JOIN views ON views.key = vectors.key
-            JOIN chunks ON chunks.id = views.chunk
-            WHERE vectors.space = ? AND views.view = ? AND chunks.modality = coalesce(?, chunks.modality)
+            SELECT views.chunk, vectors.vector FROM views
+            CROSS JOIN vectors ON vectors.space = :space AND vectors.key = views.key
+            WHERE views.view = :view
+            AND (:part IS NULL OR (SELECT modality FROM chunks WHERE chunks.id = views.chunk) = :part)
             ORDER BY views.chunk"""
-        rows = self._rows(query, (space, view, part))
-        if not rows:
-            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-        return ids, _floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1)  # type: ignore[misc]
+        ids: list[int] = []
+        blocks: list[Vectors] = []
+        named = {"space": space, "view": view, "part": part}
+        with self._lock, closing(self._db.execute(query, named)) as cursor:
+            while rows := cursor.fetchmany(_BLOCK):
+                ids += [row[0] for row in rows]
+                blocks.append(_floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1))
+        vectors = np.empty((len(ids), blocks[0].shape[1] if blocks else 0), np.float32)
+        end = len(ids)
+        while blocks:  # each is given back as soon as it is copied: a large index is in memory once
+            block = blocks.pop()
+            vectors[end - len(block) : end] = block
+            end -= len(block)
+            del block
+        return np.asarray(ids, np.int64), vectors
 
     def records(self, chunk_ids: Sequence[int]) -> dict[int, Stored]:
         """Chunks by id, with their items."""
@@ -293,14 +315,22 @@ class Reading:
         """
         if not terms:
             return {}
+        # FTS5 looks each of the ids up by itself, so that many are better found among all that match.
+        few = allowed is not None and len(allowed) <= _FEW
         # FTS5's bm25() is negative, better is lower; a word in the name weighs half a word in the text.
-        among = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
         query = f"""
-            SELECT rowid, -bm25(words, 1.0, 0.5, 1.0) FROM words WHERE words MATCH ? {among}
-            ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
+            SELECT rowid, -bm25(words, 1.0, 0.5, 1.0) FROM words WHERE words MATCH ?
+            {"AND rowid IN (SELECT value FROM json_each(?))" * few} ORDER BY 2 DESC LIMIT ?"""  # noqa: S608
         expression = _within(" OR ".join(match_expression(term) for term in terms), described=described)
-        chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
-        return {int(str(i)): float(str(s)) for i, s in self._rows(query, (expression, *chosen, k))}
+        if allowed is None or few:
+            chosen = [] if allowed is None else [json.dumps(allowed.tolist())]
+            return dict(self._rows(query, (expression, *chosen, k)))  # type: ignore[arg-type]
+        found: dict[int, float] = {}
+        with self._lock, closing(self._db.execute(query, (expression, -1))) as cursor:
+            while len(found) < k and (rows := cursor.fetchmany(_BLOCK)):
+                among = np.isin(np.fromiter((row[0] for row in rows), np.int64, len(rows)), allowed)
+                found |= dict(rows[place] for place in np.flatnonzero(among)[: k - len(found)].tolist())
+        return found
 
 
 def _within(expression: str, *, described: bool) -> str:

@@ -64,7 +64,7 @@ CREATE TABLE chunks (
 -- What of a chunk is embedded: a captioned picture has a view as image and one as text.
 CREATE TABLE views (
     chunk    INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
-    view     TEXT NOT NULL,         -- image, text, audio; grounded: whatever it is, as text
+    view     TEXT NOT NULL,         -- image, audio, text, titled, grounded: see retrieval/ways.py
     key      TEXT NOT NULL,         -- hash of what is embedded: equal content is embedded once
     PRIMARY KEY (chunk, view, key)
 ) WITHOUT ROWID;
@@ -119,7 +119,14 @@ ALTER TABLE items ADD COLUMN record TEXT;
 ALTER TABLE items ADD COLUMN record_name TEXT;
 CREATE INDEX items_by_record ON items (record);
 ALTER TABLE views RENAME COLUMN modality TO view;
+INSERT INTO views SELECT chunk, 'titled', key FROM views JOIN chunks ON chunks.id = chunk JOIN items ON items.id = item
+    WHERE view = 'text' AND (items.modality <> 'image' OR recipe LIKE '% and names');
+DELETE FROM views WHERE view = 'text' AND chunk IN (
+    SELECT chunks.id FROM chunks JOIN items ON items.id = item WHERE recipe LIKE '% and names');
 UPDATE items SET recipe = substr(recipe, 1, instr(recipe || ';', ';') - 1);
+UPDATE items SET recipe = 'text-1 by ' || CASE
+        WHEN recipe LIKE '% by words:%' THEN 'words' ELSE substr(recipe, instr(recipe, ' by clip:') + 9) END
+    WHERE recipe LIKE 'text-1/% by words:%' OR recipe LIKE 'text-1/% by clip:%';
 DROP TRIGGER chunk_words_go;
 CREATE VIRTUAL TABLE words2 USING fts5(text, name, described, tokenize = 'porter unicode61 remove_diacritics 2');
 INSERT INTO words2 (rowid, text, name, described) SELECT rowid, text, name, '' FROM words;
@@ -128,7 +135,8 @@ ALTER TABLE words2 RENAME TO words;
 CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHERE rowid = old.id; END;
 {_ADDED}
 """  # noqa: S608
-"""Version 1 knew neither records nor descriptions, and said in a recipe what was embedded."""
+"""Version 1 knew neither records nor descriptions, and said in a recipe what was embedded: a picture's name beside its
+text, or the text alone. Of what is no picture, these are the same."""
 
 
 def connect(path: Path | None) -> sqlite3.Connection:

@@ -2,9 +2,29 @@
 
 CLIP's cosines between two texts lie far above those between a text and a picture (the modality gap: Liang et al.
 2022, "Mind the Gap"), so one ranking by raw cosine never shows a picture. What can be compared is how *unusual* a
-cosine is for its kind of pair. The yardstick is a bank of background queries, texts that have nothing to do with
-the index: their cosines to the index's chunks of one modality tell what arbitrary questions reach there. A relative
-of query-bank normalisation (Bogolin et al. 2022) and CSLS (Conneau et al. 2018).
+cosine is for its kind of pair. The yardstick is a bank of background queries ``b_1 .. b_m`` that have nothing to do
+with the index, a relative of query-bank normalisation (Bogolin et al. 2022), of CSLS (Conneau et al. 2018) and of the
+inverted softmax (Smith et al. 2017). Those correct each *item* for how many queries it attracts; here each *channel*
+(the vectors ``x_1 .. x_n`` of one kind) is corrected for what it offers, and the order within it stays that of the
+cosine.
+
+1. **Chance is a maximum.** A question looks at the best of a channel, and the best of 200 lies higher than the best of
+   20 though nothing there answers it. So zero is not the mean cosine but the expected maximum: with
+   ``M_i = max_j b_i . x_j``, the mean ``M`` over the bank. Measured, not derived from a distribution, it holds for any
+   ``n``, and where vectors repeat.
+2. **Questions differ in level.** One lies near to everything, another far from everything. The level of ``q`` is
+   ``L(q) = q . mean_j x_j``, one product for any ``n``; the bank's are ``L_i``, their mean ``L``. From few vectors it
+   says more of them than of the question, so it is believed as far as it repeats (empirical Bayes: Robbins 1956; Efron
+   and Morris 1973). Two-way analysis of variance of ``b_i . x_j`` (queries, vectors, rest) gives the variance ``e`` of
+   the rest and ``u = max(var L_i - e / n, 0)`` of true levels, hence the share ``w = u / (u + e / n)``: 0 for one
+   vector, towards 1 for many.
+3. **The scale of q**: location ``M + w (L(q) - L)``; deviation that of ``M_i - w L_i`` over the bank, at least the
+   least that means something in the space.
+
+``score = (cosine - location) / deviation``: standard deviations above the best that arbitrary questions reach.
+
+How near an answer lies is not known without labels: the score equalises false alarms over the channels. Where answers
+of one kind stand out much more than those of another, another balance would find more.
 """
 
 from __future__ import annotations
@@ -24,29 +44,127 @@ T = TypeVar("T", float, "NDArray[np.float32]")
 LEAST_DEVIATION = 1e-3
 """Identical background cosines (a single blank page, say) must not turn rounding noise into certainty."""
 
+_BLOCK = 8192
+"""Vectors whose cosines to the bank are in memory at once."""
+
+_LITTLE = np.dtype("<f8")
+
 
 @dataclass(frozen=True)
-class Calibration:
-    """Mean and standard deviation of background queries' cosines to the chunks of one space and modality."""
+class Scale:
+    """What is usual, for one question, in one channel."""
 
     mean: float
+    """Cosine that the best vector of the channel is expected to reach by chance."""
     deviation: float
+    average: float = 0.0
+    """Cosine that any vector of the channel is expected to reach: where one stands of which nothing is known."""
 
     def score(self, cosines: T) -> T:
-        """Standard deviations above the background; any shape."""
+        """Standard deviations above chance; any shape."""
         return (cosines - self.mean) / self.deviation
 
 
-def fit(background: Vectors, vectors: Vectors, least: float = LEAST_DEVIATION) -> Calibration:
-    """Measure ``background`` (b, d) against the index's ``vectors`` (n, d), both with unit rows; n may be 1.
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What background queries reach in one channel: counts, sums and maxima, from which every scale follows.
 
-    ``least`` is the smallest deviation that means something in this space.
+    Adding vectors costs what these vectors cost; taking some away needs a new fit.
     """
+
+    n: int
+    """Vectors measured."""
+    total: NDArray[np.float64]
+    """(d,) sum of the vectors."""
+    sums: NDArray[np.float64]
+    """(b,) sum of each background query's cosines."""
+    squares: NDArray[np.float64]
+    """(b,) sum of their squares."""
+    maxima: NDArray[np.float64]
+    """(b,) the highest of them; ``-inf`` where there is none."""
+    levels: float
+    """Sum over the vectors of the squared mean of the background's cosines to one."""
+
+    @classmethod
+    def empty(cls, b: int, d: int) -> Statistics:
+        """Nothing measured yet, for ``b`` background queries in ``d`` dimensions."""
+        return cls(0, np.zeros(d), np.zeros(b), np.zeros(b), np.full(b, -np.inf), 0.0)
+
+    def updated(self, background: Vectors, vectors: Vectors) -> Statistics:
+        """These and ``vectors`` (m, d), measured with the same ``background`` (b, d); unit rows, m may be 0."""
+        bank = background.astype(np.float64)
+        total, sums, squares, maxima = self.total.copy(), self.sums.copy(), self.squares.copy(), self.maxima.copy()
+        levels = self.levels
+        for start in range(0, len(vectors), _BLOCK):
+            block = vectors[start : start + _BLOCK].astype(np.float64)
+            total += block.sum(0)
+            if len(bank):
+                cosines = bank @ block.T
+                sums += cosines.sum(1)
+                squares += np.square(cosines).sum(1)
+                np.maximum(maxima, cosines.max(1), out=maxima)
+                levels += float(np.square(cosines.mean(0)).sum())
+        return Statistics(self.n + len(vectors), total, sums, squares, maxima, levels)
+
+    def scale(self, query: Vectors, least: float = LEAST_DEVIATION) -> Scale:
+        """What is usual for ``query`` (d,), at a cost that does not depend on ``n``.
+
+        ``least`` is the smallest deviation that means something in the space. Without vectors, or with fewer than two
+        background queries, nothing is known and the score is the cosine.
+        """
+        if not self.n or len(self.sums) < 2:
+            return Scale(0.0, 1.0)
+        bank = self.sums / self.n
+        share = self.share
+        moved = share * (float(query.astype(np.float64) @ self.total) / self.n - float(bank.mean()))
+        deviation = float((self.maxima - share * bank).std(ddof=1))
+        return Scale(float(self.maxima.mean()) + moved, max(deviation, least), float(bank.mean()) + moved)
+
+    def reached(self, least: float = LEAST_DEVIATION) -> NDArray[np.float64]:
+        """(b,) the best score that each background query reaches: what chance looks like, for abstention."""
+        if not self.n or len(self.sums) < 2:
+            return self.maxima
+        gains = self.maxima - self.share * self.sums / self.n
+        scores: NDArray[np.float64] = (gains - gains.mean()) / max(float(gains.std(ddof=1)), least)
+        return scores
+
+    @property
+    def share(self) -> float:
+        """How far a question's own level is believed, in [0, 1]."""
+        n, b = self.n, len(self.sums)
+        if n < 2 or b < 2:
+            return 0.0
+        bank = self.sums / n
+        within = float((self.squares / n - np.square(bank)).mean())
+        between_vectors = self.levels / n - float(bank.mean()) ** 2
+        rest = max(within - between_vectors, 0.0) * n * b / ((n - 1) * (b - 1))
+        levels = float(bank.var(ddof=1))
+        return max(levels - rest / n, 0.0) / levels if levels > np.finfo(np.float32).eps ** 2 else 0.0
+
+    def to_bytes(self) -> bytes:
+        """As float64, little-endian: ``b``, ``d``, ``n``, ``levels``, ``total``, ``sums``, ``squares``, ``maxima``."""
+        head = [len(self.sums), len(self.total), self.n, self.levels]
+        return np.concatenate([head, self.total, self.sums, self.squares, self.maxima]).astype(_LITTLE).tobytes()
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Statistics:
+        """Read what :meth:`to_bytes` wrote; ``ValueError`` where it is something else."""
+        numbers = np.frombuffer(stored, _LITTLE).astype(np.float64)
+        if len(numbers) < 4 or len(numbers) != 4 + numbers[1] + 3 * numbers[0]:
+            raise ValueError("these bytes are no statistics")
+        b, d = int(numbers[0]), int(numbers[1])
+        total, sums, squares, maxima = np.split(numbers[4:], [d, d + b, d + 2 * b])
+        return cls(int(numbers[2]), total, sums, squares, maxima, float(numbers[3]))
+
+
+Calibration = Scale
+
+
+def fit(background: Vectors, vectors: Vectors, least: float = LEAST_DEVIATION) -> Scale:
+    """The mean and deviation of all cosines of ``background`` (b, d) to ``vectors`` (n, d), whatever the question."""
     if not len(background) or not len(vectors):
-        return Calibration(0.0, 1.0)
-    # The moments of all b * n cosines without forming them: B X^T has mean (mean B)(mean X)^T and mean square
-    # <B^T B, X^T X> / (b n), so the cost is that of two d x d products.
+        return Scale(0.0, 1.0)
     b, x = background.astype(np.float64), vectors
     mean = float(b.mean(0) @ x.mean(0, dtype=np.float64))
     square = float(np.sum((b.T @ b) * (x.T @ x)) / (len(b) * len(x)))
-    return Calibration(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), least))
+    return Scale(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), least))

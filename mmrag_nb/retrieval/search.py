@@ -31,6 +31,8 @@ _MIXED = 10
 
 _FEW = 64
 """Chunks up to which counting what is higher beats sorting everything."""
+_SPARSE = 4
+"""So many times more numbers than chunks, because others were removed, and a table of all numbers is too large."""
 _SMALL = 1 << 24
 """Numbers up to which one thread multiplies: several wait for each other, by spinning where the machine is busy."""
 
@@ -268,11 +270,22 @@ def _everything(probes: Sequence[Probe], raw: How) -> NDArray[np.float64]:
         columns = [probe.channel.vectors @ probe.query for probe in probes]
     if len(probes) == 1:
         return columns[0].astype(np.float64)
-    ids = np.unique(np.concatenate([probe.channel.ids for probe in probes]))
-    table = np.full((len(probes), len(ids)), np.nan)
-    for row, (probe, column) in enumerate(zip(probes, columns, strict=True)):
-        table[row, np.searchsorted(ids, probe.channel.ids)] = column
-    return _by_parts(probes, table, raw)
+    places, n = _places([probe.channel.ids for probe in probes])
+    table = np.full((len(probes), n), np.nan)
+    reached = np.zeros(n, bool)
+    for row, (place, column) in enumerate(zip(places, columns, strict=True)):
+        table[row, place] = column
+        reached[place] = True
+    return _by_parts(probes, table if reached.all() else table[:, reached], raw)
+
+
+def _places(ids: Sequence[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], int]:
+    """A place below ``n`` for each id, the same wherever it occurs, and ``n``; not every place need be taken."""
+    low, high = min(int(one[0]) for one in ids), max(int(one[-1]) for one in ids)
+    if high - low < _SPARSE * sum(map(len, ids)):  # numbers given one after the other: nothing has to be sorted
+        return [one - low for one in ids], high - low + 1
+    together = np.unique(np.concatenate(ids))
+    return [np.searchsorted(together, one) for one in ids], len(together)
 
 
 @cache

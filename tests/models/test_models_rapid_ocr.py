@@ -45,6 +45,14 @@ def test_lines_are_read_from_top_to_bottom(reader):
     assert words(second) == words(" ".join(LINES[::-1]))
 
 
+def test_lines_that_stand_on_their_head_or_side_are_read_as_well(reader):
+    upright = slide(LINES)
+    assert sorted(words(reader.describe([upright.rotate(180)])[0])) == sorted(words(" ".join(LINES)))
+    assert set(words(" ".join(LINES))) == {
+        word for turn in (90, 270) for word in words(reader.describe([upright.rotate(turn, expand=True)])[0])
+    }
+
+
 def test_nothing_is_made_up_where_nothing_is_written(reader):
     chance = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     circle = Image.new("RGB", (200, 200), "white")

@@ -151,7 +151,7 @@ def test_items_by_the_name_that_means_one_of_them(both):
 
 @pytest.mark.usefixtures("items")
 def test_one_item_alone_may_have_blanks(both):
-    assert tab(both, "%mmrag_similar my no|") == ['%mmrag_similar "my notes.txt"']
+    assert tab(both, "%mmrag_why my no|") == ['%mmrag_why "my notes.txt"']
     assert tab(both, "%mmrag_map --space w|") == ["%mmrag_map --space words:hashed-1024"]
 
 
@@ -169,7 +169,68 @@ def test_lists_with_commas(both):
     ]
 
 
+@pytest.mark.usefixtures("items")
+def test_examples_of_what_to_find_and_what_not(both):
+    assert tab(both, "%mmrag_similar two/notes.txt on|") == ["%mmrag_similar two/notes.txt one/notes.txt"]
+    assert tab(both, "%mmrag_similar pho|") == ["%mmrag_similar photos/"]
+    assert tab(both, "%mmrag_similar photos/|") == [f"%mmrag_similar photos/{name}.jpg" for name in ("apple", "pear")]
+    assert tab(both, "%mmrag_similar 1 --unlike two/notes.txt,on|") == [
+        "%mmrag_similar 1 --unlike two/notes.txt,one/notes.txt"
+    ]
+    assert tab(both, "%mmrag_similar 1 --unlike my|") == ['%mmrag_similar 1 --unlike "my notes.txt"']
+
+
+def test_records_are_examples(both):
+    rag = both._mmrag_session.rag
+    rag.index([{"name": "shoes 3", "text": ["A red shoe.", "It has laces."]}])
+    (record,) = {item.record.name for item in rag.items()}
+    assert record in [cell[len("%mmrag_similar ") :].strip('"') for cell in tab(both, "%mmrag_similar |")]
+
+
+@pytest.fixture
+def roses(shell):
+    rows = [{"text": "A rose.", "species": "rose", "price": 9, "class": "b"}, {"text": "A tulip.", "spécialité": True}]
+    shell._mmrag_session.rag.index(rows)
+
+
+@pytest.mark.usefixtures("roses")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("--where sp|", ['--where "species ', '--where "spécialité ']),
+        ('--where "pr|', ['--where "price ']),
+        ('--where "pr|"', ['--where "price "']),
+        ('--where="pr|', ['--where="price ']),
+        ("--where `cl|", ['--where "`class` ']),
+        ("--where \"species == 'rose' and pr|", ["--where \"species == 'rose' and price "]),
+        ('--where \'species == "rose" and not (pr|', ['--where \'species == "rose" and not (price ']),
+        ('--where "5 < pr|', ['--where "5 < price ']),
+        ("--where \"'ros' in sp|", ["--where \"'ros' in species ", "--where \"'ros' in spécialité "]),
+        ("--where \"species == 'pr|", []),
+        ('--where "species |', []),
+        ('--where "price < 5|', []),
+        ("--where \"species == 'rose' |", []),
+        ('--where "mod|', ['--where "modality ']),
+        ('--where "passa|', ['--where "passages ']),
+    ],
+)
+def test_names_that_a_filter_can_ask_for(both, typed, completed):
+    for magic in ("mmrag_search a gift", "mmrag_ask a gift", "mmrag_similar 1"):
+        assert tab(both, f"%{magic} {typed}") == [f"%{magic} {one}" for one in completed]
+
+
+@pytest.mark.usefixtures("roses")
+def test_names_of_a_filter_are_those_of_metadata_first(both):
+    offered = [cell.rpartition('"')[2].strip() for cell in tab(both, '%mmrag_search a gift --where "|')]
+    assert offered[:4] == ["`class`", "price", "species", "spécialité"]
+    assert {"name", "uri", "modality", "text", "page", "start", "end"} <= set(offered)
+
+
 def test_choices_as_declared(both):
+    for magic in ("search", "ask", "similar", "status"):
+        assert tab(both, f"%mmrag_{magic} --strategy |") == [
+            f"%mmrag_{magic} --strategy {name}" for name in ("shared", "grounded", "separate")
+        ]
     assert tab(both, "%mmrag_panel |")[:2] == ["%mmrag_panel ask", "%mmrag_panel images"]
     assert tab(both, "%mmrag_panel ask |") == []
     assert tab(both, "%mmrag_map --method t|") == ["%mmrag_map --method tsne"]
@@ -183,6 +244,14 @@ def test_choices_as_declared(both):
         ("generator='ge|", ["'gemini'"]),
         ('precision = "b|', ['"bfloat16"']),
         ("raw = |", ["True", "False"]),
+        ("fold = |", ["True", "False"]),
+        ("strategy = |", ['"shared"', '"grounded"', '"separate"']),
+        ("fusion = |", ['"calibrated"', '"rrf"', '"weighted"']),
+        ("pool = 'm|", ["'max'", "'mean'"]),
+        ("ocr = |", ['"rapidocr"', '"none"']),
+        ("reranker = |", ['"none"', '"judge"']),
+        ("balance = |", []),
+        ("weights = |", []),
         ("k = |", []),
     ],
 )

@@ -62,6 +62,62 @@ def test_progress_leaves_no_trace_in_the_cell(kernel):
     assert kinds[-1] == "execute_result"
 
 
+def index(client, texts):
+    """Start over with these, embedded for the strategy in force."""
+    run(client, "%mmrag_reset --discard --out _")
+    assert run(client, f"%mmrag_index {{{{{texts}}}}} --out report")[0]["status"] == "ok"
+
+
+def shown(messages):
+    """The lines of progress, and the plain text of the result."""
+    told = [content["data"]["text/plain"] for kind, content in messages if kind.endswith("display_data")]
+    (result,) = [content["data"]["text/plain"] for kind, content in messages if kind == "execute_result"]
+    return told, result
+
+
+def test_what_a_strategy_lacks_is_computed_once_and_told(kernel):
+    index(kernel, "[f'Lake {n} is {n} metres deep.' for n in range(60)]")
+    assert "60 text chunks to embed" in shown(run(kernel, "%mmrag_status --strategy grounded")[1])[1]
+    for lake, computed in ((7, True), (8, False)):
+        reply, messages = run(kernel, f"%mmrag_search how deep is lake {lake}? --strategy grounded")
+        assert reply["status"] == "ok"
+        told, result = shown(messages)
+        assert any(line.startswith("completing for grounded ") for line in told) == computed
+        assert f"«Lake {lake}» is" in result
+        kinds = [kind for kind, _ in messages]
+        assert ("clear_output" in kinds) == computed
+        assert kinds[-1] == "execute_result"
+        assert "grounded lacks nothing" in shown(run(kernel, "%mmrag_status --strategy grounded")[1])[1]
+
+
+def test_an_interrupted_computation_goes_on_where_it_was(kernel):
+    index(kernel, "[f'Hill {n} is {n} metres high.' for n in range(60)]")
+    run(
+        kernel,
+        """
+from mmrag_nb import completing
+whole = completing.Completing._add
+def stopped(self, *batch):
+    whole(self, *batch)
+    raise KeyboardInterrupt
+completing.Completing._add = stopped""",
+    )
+    reply, _ = run(kernel, "%mmrag_search how high is hill 7? --strategy grounded")
+    assert reply["ename"] == "KeyboardInterrupt"
+    run(kernel, "completing.Completing._add = whole")
+    assert "grounded lacks 44 text chunks to embed" in shown(run(kernel, "%mmrag_status --strategy grounded")[1])[1]
+    told, result = shown(run(kernel, "%mmrag_search how high is hill 7? --strategy grounded")[1])
+    assert any(line.startswith("completing for grounded ") and " of 44" in line for line in told)
+    assert "«Hill 7» is" in result
+
+
+def test_comparing_the_strategies_tells_what_it_computes(kernel):
+    index(kernel, "[f'Tower {n} is {n} metres wide.' for n in range(60)]")
+    told, result = shown(run(kernel, "%mmrag_compare how wide is tower 7?")[1])
+    assert any(line.startswith("completing for grounded ") for line in told)
+    assert all(strategy in result for strategy in ("shared", "grounded", "separate"))
+
+
 def test_a_mistake_fails_the_cell_with_one_line(kernel):
     reply, messages = run(kernel, "%mmrag_ask what? --kk 3")
     assert reply["status"] == "error"

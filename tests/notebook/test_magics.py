@@ -41,6 +41,37 @@ def test_python_objects_come_in_double_braces(shell):
     assert answer.hits[0].chunk.text == "a red square"
 
 
+def test_with_records_a_folder_is_one_thing(shell, tmp_path):
+    for name, said in (("harp", HARP), ("ferry", "The ferry leaves at noon.")):
+        (tmp_path / "shop" / name).mkdir(parents=True)
+        (tmp_path / "shop" / name / "notes.txt").write_text(said)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "shop" / name / "photo.png")
+    plan = run(shell, "%mmrag_index shop --records --dry-run").result
+    assert sum(kind.new for kind in plan.kinds) == 4
+    assert run(shell, "%mmrag_index shop --records").result.items == {"image": 2, "text": 2}
+    hits = run(shell, "%mmrag_search how many strings has a harp?").result
+    assert hits[0].item.record.name == "harp"
+    assert len({hit.item.record.id for hit in hits}) == len(hits) == 2
+    assert [hit.item.record.name for hit in run(shell, "%mmrag_similar harp").result] == ["ferry"]
+    run(shell, "%mmrag_reset --discard")
+    run(shell, "%mmrag_index shop")
+    assert {hit.item.record for hit in run(shell, "%mmrag_search harp").result} == {None}
+
+
+def test_a_row_of_a_table_is_a_record(shell):
+    pd = pytest.importorskip("pandas")
+    shell.user_ns["wares"] = pd.DataFrame({
+        "name": ["harp", "ferry"],
+        "text": [HARP, "The ferry leaves at noon."],
+        "image": [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")],
+        "price": [900, 4],
+    })  # fmt: skip
+    run(shell, "%mmrag_index {{wares}}")
+    hits = run(shell, '%mmrag_search how many strings has a harp? --where "price > 5"').result
+    assert [hit.item.metadata["price"] for hit in hits] == [900]
+    assert {part.modality for part in hits[0].parts} == {"text", "image"}
+
+
 def test_out_binds_and_silences(shell, tmp_path):
     (tmp_path / "harp.txt").write_text(HARP)
     assert run(shell, "%mmrag_index harp.txt --out report").result is None

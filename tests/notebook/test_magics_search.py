@@ -61,13 +61,12 @@ def test_raw_and_only_narrow_what_is_found(shell):
 
 @pytest.mark.parametrize("magic", ["mmrag_search", "mmrag_ask"])
 def test_a_picture_asks_with_words_and_without(shell, magic):
-    for line in ("--image {{apple}} -k 12", "harp pedals --image {{apple}} -k 20"):
+    for line in ("--image {{apple}} -k 12", "harp pedals --image {{apple}} -k 12"):
         result = run(shell, f"%{magic} {line}")
         assert isinstance(result, Answer if magic == "mmrag_ask" else Hits)
-        hits = result.hits if magic == "mmrag_ask" else result
-        assert hits[0].item.name == "drawing_02.png"
-        if line.startswith("harp"):
-            assert "text" in {hit.chunk.modality for hit in hits}
+        names = [hit.item.name for hit in (result.hits if magic == "mmrag_ask" else result)]
+        assert "drawing_02.png" in names
+        assert (names[0] == "tuning_a_harp.md") == line.startswith("harp")
 
 
 def test_a_sound_asks_alone(shell, capsys):
@@ -116,7 +115,10 @@ def test_similar_takes_names_with_blanks_in_quotes(shell, tmp_path):
         ):
             question = run(shell, f"%mmrag_similar {line}").question
             assert question.startswith("more like a red thing.txt, another, red thing.txt")
-        assert ", unlike a red thing.txt" in run(shell, '%mmrag_similar drawing_02.png --unlike="a red thing.txt"').question
+        assert (
+            ", unlike a red thing.txt"
+            in run(shell, '%mmrag_similar drawing_02.png --unlike="a red thing.txt"').question
+        )
     finally:
         run(shell, "%mmrag_remove *thing.txt --out _")
 
@@ -169,10 +171,12 @@ def test_a_number_means_the_last_result_shown_or_bound(shell):
         ('%mmrag_search a rose --where "price = 50"', "to compare, write =="),
         ("%mmrag_ask a rose --where prize<50", "unknown field 'prize': did you mean 'price'"),
         ('%mmrag_ask a rose --where "open(name)"', "a filter has names, values and comparisons only"),
-        ("%mmrag_search a rose --where {{apple}}", "where: "),
         ("%mmrag_search a rose --balance 0.5", "--balance weighs a picture against words"),
         ("%mmrag_ask --image {{apple}} --balance 0.5", "--balance weighs a picture against words"),
-        ("%mmrag_ask pear --image {{apple}} --balance half", "--balance takes a number, as in --balance 0.5, not 'half'"),
+        (
+            "%mmrag_ask pear --image {{apple}} --balance half",
+            "--balance takes a number, as in --balance 0.5, not 'half'",
+        ),
         ("%mmrag_ask pear --image {{apple}} --balance 1.5", "balance is 1.5"),
         ("%mmrag_similar drawing_02.png --unlike drawing_06.png, drawing_07.png", "without blanks between"),
         ("%mmrag_similar drawing_02.png --unlike drawing_66.png", "unknown item 'drawing_66.png'"),
@@ -210,8 +214,7 @@ def test_compare_sets_the_strategies_side_by_side(shell):
     assert not [column.error for column in comparison.columns if column.error]
     assert "grounded" in repr(comparison)
     one = run(shell, "%mmrag_compare a red apple --with grounded")
-    assert [column.name for column in one.columns][0] == "shared"
-    assert "strategy=grounded" in one.columns[1].name
+    assert [column.name for column in one.columns] == ["shared", "strategy=grounded"]
     failing = run(shell, "%mmrag_compare a harp --with text=none,strategy=grounded")
     assert "text is 'none'" in failing.columns[1].error
 

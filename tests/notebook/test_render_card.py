@@ -218,7 +218,7 @@ def test_the_parts_of_a_score_add_up():
 
 
 def test_a_raw_score_is_said_to_be_the_raw_cosine():
-    page = soup(answer((sound(score=0.7889), picture(score=0.1996)), cited=()))
+    page = soup(answer((sound(score=0.7889, unit=""), picture(score=0.1996, unit="")), cited=()))
     assert "the score is the raw cosine" in page.table.caption.get_text()
     assert [row[-1] for row in cells(page.table)] == ["0.789", "0.200"]
     assert "calibrated plus" in soup(answer()).table.caption.get_text()

@@ -3,26 +3,77 @@
 import numpy as np
 import pytest
 
-from mmrag_nb.retrieval.calibration import Calibration, fit
+from mmrag_nb.retrieval.calibration import Scale, Statistics
+
+NOTHING = np.empty((0, 8), np.float32)
 
 
 def unit(rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def measured(background, vectors):
+    return Statistics.empty(len(background), background.shape[1]).updated(background, vectors)
+
+
+def drawn(seed, n, d=16, mean=0.3):
+    return unit(np.random.default_rng(seed).normal(mean, 1, (n, d)))
+
+
+def assert_same(one, other):
+    assert one.n == other.n
+    assert one.levels == pytest.approx(other.levels)
+    for name in ("total", "sums", "squares", "maxima"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name)), name
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 300])
-def test_the_moments_are_those_of_all_pairs(n):
-    rng = np.random.default_rng(n)
-    background, vectors = unit(rng.normal(0.3, 1, (40, 16))), unit(rng.normal(0.2, 1, (n, 16)))
-    slow = [float(b @ v) for b in background for v in vectors]
-    calibration = fit(background, vectors)
-    assert calibration.mean == pytest.approx(np.mean(slow), abs=1e-6)
-    assert calibration.deviation == pytest.approx(np.std(slow), abs=1e-6)
+def test_the_statistics_are_those_of_all_pairs(n):
+    background, vectors = drawn(0, 40), drawn(1, n)
+    slow = np.array([[float(b.astype(float) @ v.astype(float)) for v in vectors] for b in background])
+    statistics = measured(background, vectors)
+    assert statistics.sums == pytest.approx(slow.sum(1))
+    assert statistics.squares == pytest.approx((slow**2).sum(1))
+    assert statistics.maxima == pytest.approx(slow.max(1))
+    assert statistics.levels == pytest.approx((slow.mean(0) ** 2).sum())
+
+
+def test_measured_in_pieces_is_measured_at_once():
+    background, vectors = drawn(0, 30), drawn(1, 9000)  # more than are multiplied at once
+    pieces = Statistics.empty(30, 16)
+    for piece in np.split(vectors, [1, 1, 2, 500]):
+        pieces = pieces.updated(background, piece)
+    assert_same(pieces, measured(background, vectors))
+
+
+def test_an_update_leaves_what_it_was_made_from():
+    background = drawn(0, 30)
+    before = measured(background, drawn(1, 5))
+    stored = before.to_bytes()
+    before.updated(background, drawn(2, 5))
+    assert before.to_bytes() == stored
+
+
+@pytest.mark.parametrize("n", [0, 1, 50])
+def test_bytes_bring_back_the_same_statistics(n):
+    statistics = measured(drawn(0, 30), drawn(1, n))
+    again = Statistics.from_bytes(statistics.to_bytes())
+    assert_same(again, statistics)
+    assert again.to_bytes() == statistics.to_bytes()
+    assert len(statistics.to_bytes()) == 8 * (4 + 16 + 3 * 30)
+
+
+@pytest.mark.parametrize("broken", [b"", b"1234", bytes(32) + bytes(8), b"x" * 64])
+def test_other_bytes_are_refused(broken):
+    with pytest.raises(ValueError):
+        Statistics.from_bytes(broken)
 
 
 def test_scores_keep_the_order_within_a_modality():
-    cosines = np.array([0.1, 0.2, 0.15], np.float32)
-    assert np.argsort(Calibration(0.12, 0.03).score(cosines)).tolist() == np.argsort(cosines).tolist()
+    vectors, query = drawn(1, 50), drawn(2, 1)[0]
+    cosines = vectors @ query
+    scores = measured(drawn(0, 40), vectors).scale(query).score(cosines)
+    assert np.argsort(scores).tolist() == np.argsort(cosines).tolist()
 
 
 def test_a_picture_can_win_though_no_raw_cosine_of_a_picture_reaches_a_text():
@@ -37,15 +88,87 @@ def test_a_picture_can_win_though_no_raw_cosine_of_a_picture_reaches_a_text():
     raw_texts, raw_images = texts @ query, images @ query
     assert raw_images.max() < raw_texts.min()
     assert raw_images.argmax() == 3
-    assert fit(background, images).score(raw_images)[3] > fit(background, texts).score(raw_texts).max()
+    scores = measured(background, images).scale(query).score(raw_images)
+    assert scores[3] > measured(background, texts).scale(query).score(raw_texts).max()
+
+
+@pytest.mark.parametrize("sizes", [(200, 20), (200, 3), (200, 1), (20, 200)])
+def test_a_question_that_nothing_answers_is_as_high_in_a_large_channel_as_in_a_small_one(sizes):
+    rng = np.random.default_rng(3)
+    first = []
+    for _ in range(15):
+        background, queries = drawn(rng.integers(1 << 30), 100, 32), drawn(rng.integers(1 << 30), 60, 32)
+        best = []
+        for n in sizes:
+            vectors = drawn(rng.integers(1 << 30), n, 32)
+            statistics = measured(background, vectors)
+            best.append([statistics.scale(query).score(vectors @ query).max() for query in queries])
+        first += list(np.greater(*best))
+    assert np.mean(first) == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_question_that_is_near_to_everything_is_not_taken_for_an_answer():
+    rng = np.random.default_rng(0)
+    common = np.eye(1, 64)[0]
+
+    def questions(levels):  # cosines to what all vectors share
+        own = rng.standard_normal((len(levels), 64)) * (1 - common)
+        levels = np.asarray(levels)[:, None]
+        return (levels * common + np.sqrt(1 - levels**2) * unit(own)).astype(np.float32)
+
+    vectors = unit(common + rng.normal(0, 0.15, (300, 64)))
+    statistics = measured(questions(rng.uniform(0.3, 0.7, 100)), vectors)
+    near, far = questions(np.full(200, 0.65)), questions(np.full(200, 0.35))
+    flat = statistics.scale(far[0]).deviation
+    raw = [np.mean((vectors @ some.T).max(0)) for some in (near, far)]
+    best = [np.mean([statistics.scale(q).score(vectors @ q).max() for q in some]) for some in (near, far)]
+    assert (raw[0] - raw[1]) / flat > 2.5  # taken for an answer, were there one scale for all questions
+    assert abs(best[0] - best[1]) < 1
+
+
+def test_few_vectors_say_little_of_a_question():
+    background = drawn(0, 100, 64, mean=0.0)
+    shares = [measured(background, drawn(1, n, 64, mean=0.4)).share for n in (1, 3, 30, 3000)]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.9
+
+
+def test_where_an_average_vector_stands():
+    background, vectors, query = drawn(0, 100), drawn(1, 2000), drawn(2, 1)[0]
+    scale = measured(background, vectors).scale(query)
+    assert scale.average == pytest.approx(float((vectors @ query).mean()), abs=0.02)
+    assert scale.score(scale.average) < -1
+
+
+def test_what_the_background_reaches_is_what_its_own_scales_say():
+    background, vectors = drawn(0, 100), drawn(1, 50)
+    statistics = measured(background, vectors)
+    slow = [statistics.scale(query).score(vectors @ query).max() for query in background]
+    assert statistics.reached() == pytest.approx(np.array(slow), abs=1e-4)
+    assert statistics.reached().mean() == pytest.approx(0, abs=1e-9)
 
 
 def test_one_blank_page_is_no_certainty():
     vectors = unit(np.ones((1, 8)))
     same = np.repeat(vectors, 50, 0)
-    assert abs(fit(same, vectors).score(1.0)) < 1
+    assert abs(measured(same, vectors).scale(vectors[0]).score(1.0)) < 1
+    many = np.repeat(vectors, 500, 0)
+    assert abs(measured(same, many).scale(vectors[0]).score(1.0)) < 1
 
 
-def test_nothing_to_measure_leaves_the_cosine():
-    empty = np.empty((0, 4), np.float32)
-    assert fit(empty, empty).score(0.3) == pytest.approx(0.3)
+def test_the_least_deviation_bounds_the_score():
+    vectors = unit(np.ones((1, 8)))
+    statistics = measured(np.repeat(vectors, 50, 0), vectors)
+    assert statistics.scale(vectors[0], least=0.08).deviation == 0.08
+    assert statistics.reached(least=0.08) == pytest.approx(np.zeros(50), abs=1e-6)
+
+
+@pytest.mark.parametrize("background", [NOTHING, drawn(0, 1, 8)])
+@pytest.mark.parametrize("vectors", [NOTHING, drawn(1, 3, 8)])
+def test_nothing_to_measure_leaves_the_cosine(background, vectors):
+    assert measured(background, vectors).scale(drawn(2, 1, 8)[0]).score(0.3) == pytest.approx(0.3)
+
+
+def test_no_vectors_leave_the_cosine():
+    assert measured(drawn(0, 40, 8), NOTHING).scale(drawn(2, 1, 8)[0]) == Scale(0.0, 1.0)

@@ -12,7 +12,6 @@ from mmrag_nb.errors import MMRagError
 from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.session import one_line
 from mmrag_nb.registry import names
-from mmrag_nb.variants import changes
 
 from .base import SessionMagics
 
@@ -65,6 +64,8 @@ class CompareMagics(SessionMagics):
 
     def _load(self, variants: list[str] | None, *, pictures: bool) -> None:
         """Load and compute what the strategies need, which is told; the column of one that cannot work says why."""
+        from mmrag_nb.variants import changes
+
         named = names("strategy") if variants is None else [changes(one).get("strategy") for one in variants]
         for strategy in dict.fromkeys([None, *named]):
             with suppress(MMRagError):

@@ -37,7 +37,7 @@ def html(hit: Hit, longest: int) -> str:
             f"<span>{name(which, most=_NAME)} {escape(scored)}</span>" if scored else f"<span>{which}</span>"
             for which, scored in others
         )
-        lines.append(f'<p class="mm-meta mm-parts">{_others(hit)}: {listed}</p>')
+        lines.append(f'<p class="mm-meta mm-parts">{escape(_others(hit))}: {listed}</p>')
     if hit.alike:
         names = ", ".join(name(one, most=_NAME) for one in hit.alike[:ALIKE])
         lines.append(f'<p class="mm-meta mm-alike">{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}</p>')
@@ -51,7 +51,7 @@ def text(hit: Hit, longest: int) -> list[str]:
         listed = (
             f"{middle_cut(one_line(which), _NAME)} {scored}".rstrip().replace(" ", GLUE) for which, scored in others
         )
-        lines.append(f"other parts: {f'{GLUE}· '.join(listed)}")
+        lines.append(f"{_others(hit)}: {f'{GLUE}· '.join(listed)}")
     if hit.alike:
         names = ", ".join(middle_cut(one_line(one), _NAME) for one in hit.alike[:ALIKE])
         lines.append(f"{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}")
@@ -65,7 +65,7 @@ def glance(hit: Hit) -> list[str]:
 
 def own_score(hit: Hit) -> float:
     """Return the hit's score before its record's parts were made one."""
-    return hit.parts[0].score if hit.parts else hit.score
+    return hit.parts[_place(hit)].score if hit.parts else hit.score
 
 
 def is_pooled(hit: Hit) -> bool:
@@ -91,22 +91,25 @@ def _description(label: str, said: str, longest: int) -> str:
 
 def _parts(hit: Hit) -> list[tuple[str, str]]:
     """Name and score of the other parts; at the end, without a score, how many more there are."""
-    others = hit.parts[1:]
+    own = _place(hit)
+    others = hit.parts[:own] + hit.parts[own + 1 :]
     record = hit.item.record.name if hit.item.record else ""
-    in_sigma = hit.unit == SIGMA
-    named = [
-        (
-            part(one.name, one.modality, record),
-            deviations(one.score) if in_sigma else plain_score(one.score, hit.unit),
-        )
-        for one in others[:PARTS]
-    ]
+    scores = [deviations(one.score) if hit.unit == SIGMA else plain_score(one.score, hit.unit) for one in others]
+    names = [part(one.name, one.modality, record) for one in others]
+    named = list(zip(names, scores, strict=True))[:PARTS]
     more = len(others) - PARTS
     return named + [(f"and {more:,} more", "")] * (more > 0)
 
 
+def _place(hit: Hit) -> int:
+    """Of the hit among its record's parts: the best of them, but where another was asked about."""
+    names = [(one.name, one.modality) for one in hit.parts]
+    own = (hit.item.name, hit.chunk.modality)
+    return names.index(own) if own in names else 0
+
+
 def _others(hit: Hit) -> str:
-    return f"other parts ({escape(hit.unit)})" if hit.unit not in {"", SIGMA} else "other parts"
+    return f"other parts ({hit.unit})" if hit.unit not in {"", SIGMA} else "other parts"
 
 
 def _alike(hit: Hit) -> str:

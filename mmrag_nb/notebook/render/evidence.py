@@ -58,7 +58,7 @@ def _what(hit: Hit) -> str:
     modality, record = one_line(hit.chunk.modality), hit.item.record
     if record is None:
         return escape(modality)
-    own = f" ({score(hit.parts[0].score, hit.unit)})" if besides.is_pooled(hit) else ""
+    own = f" ({score(besides.own_score(hit), hit.unit)})" if besides.is_pooled(hit) else ""
     return f"{name(part(hit.item.name, modality, record.name))} matched{escape(own)}"
 
 

@@ -68,9 +68,10 @@ def gap(sentence: str) -> str:
 
 
 def facts(parts: Iterable[str]) -> str:
-    """Return the line of facts, broken between facts only."""
-    line = f"{besides.GLUE}· ".join(one_line(part).replace(" ", besides.GLUE) for part in parts if part)
-    return wrapped(line).replace(besides.GLUE, " ")
+    """Return the line of facts, broken between facts; within one only where it is long."""
+    told = [one_line(part) for part in parts if part]
+    kept = [part if len(part) > WIDTH // 2 else part.replace(" ", besides.GLUE) for part in told]
+    return wrapped(f"{besides.GLUE}· ".join(kept)).replace(besides.GLUE, " ")
 
 
 def item(hit: Hit, remark: str = "") -> str:
@@ -93,7 +94,7 @@ def _what(hit: Hit) -> str:
     modality, record = one_line(hit.chunk.modality), hit.item.record
     if record is None:
         return modality
-    own = f" ({quantities.score(hit.parts[0].score, hit.unit)})" if besides.is_pooled(hit) else ""
+    own = f" ({quantities.score(besides.own_score(hit), hit.unit)})" if besides.is_pooled(hit) else ""
     return f"{one_line(part(hit.item.name, modality, record.name))} matched{own}"
 
 

@@ -218,7 +218,6 @@ _ELSEWHERE = f"""
   :root body .mmrag {{{_palette("light", LIGHT, pad="0")};max-width:none}}
   .mmrag audio {{display:none}}
   .mmrag .mm-scroll {{overflow:visible}}
-  .mmrag .mm-versus thead th {{white-space:normal;overflow-wrap:anywhere}}
   .mmrag .mm-body {{max-height:none}}
   .mmrag .mm-item, .mmrag .mm-table tr, .mmrag .mm-gap, .mmrag .mm-doubt {{break-inside:avoid}}
   .mmrag .mm-bar, .mmrag .mm-bar i, .mmrag mark {{-webkit-print-color-adjust:exact;print-color-adjust:exact}}

@@ -110,7 +110,7 @@ def caption(hits: Sequence[Hit]) -> str:
 
 def is_raw(hit: Hit) -> bool:
     """Tell whether the hit's score is its raw cosine, neither calibrated nor helped by words."""
-    return not hit.unit or hit.score == hit.cosine
+    return not hit.unit
 
 
 def html(hits: Sequence[Hit]) -> str:

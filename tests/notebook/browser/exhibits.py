@@ -20,8 +20,8 @@ from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.insight.embedding_map import EmbeddingMap, Gap
 from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
 from mmrag_nb.rag import MultimodalRAG
-from mmrag_nb.results import Answer, Hit, Hits, IndexReport, Plan, Planned, Removal, Skipped, Status
-from mmrag_nb.types import Chunk, Item, Preview
+from mmrag_nb.results import Answer, Hit, Hits, IndexReport, Part, Plan, Planned, Removal, Skipped, Status
+from mmrag_nb.types import Chunk, Item, Preview, Prompt, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,8 @@ def picture(text: str) -> Hit:
         item=Item("p", f"https://example.org/{text}", "image", {"caption": text}),
         facts={"width": 128, "height": 128},
         previews={"thumbnail": Preview("image/png", drawing)},
+        described={"caption": text, "ocr": f"{text}\n" * 3},
+        alike=(text, "copy.png", text, text, text),
     )
 
 
@@ -92,6 +94,33 @@ def passage(text: str) -> Hit:
 
 def hits(text: str) -> Hits:
     return Hits((sound(text), picture(text), passage(text)), text, (text, "shared"), {"embed": 0.03, text: 1.0}, text)
+
+
+def record(text: str) -> Hit:
+    """A record's part, found again by a reranker, its scores by ranks."""
+    return replace(
+        picture(text),
+        item=replace(picture(text).item, record=Record("r", text)),
+        score=1.9,
+        unit="rank points",
+        parts=(Part(text, "image", 1.9), *(Part(f"{text} {n}", "text", 1.0) for n in range(9))),
+        before=4,
+        reranked=0.97,
+    )
+
+
+def reranked(text: str) -> Hits:
+    found = (record(text), replace(passage(text), before=1, reranked=0.1))
+    return Hits(found, text, (text, f"where {text}"), {"rerank": 1.0}, text, reranker=text)
+
+
+def doubted(text: str) -> Hits:
+    return replace(hits(text), doubt=text)
+
+
+def abstained(text: str) -> Answer:
+    prompt = Prompt(text, "", (), (Preview("image/png", b"not shown"),))
+    return Answer(text, f"{text} [1]", doubted(f"because {text}"), generator=text, prompt=prompt, abstained=True)
 
 
 def answer(text: str) -> Answer:
@@ -142,7 +171,8 @@ def comparison(text: str) -> Comparison:
         Column("broken", text, error=text),
     )
     cells = (Cell(standing, found=True), Cell(standing, found=True, moved=-2, why=text), Cell(None))
-    return Comparison(text, columns, tuple(Row(hit, cells) for hit in hits(text)), 3, text)
+    shown = (*hits(text), record(text))
+    return Comparison(text, columns, tuple(Row(hit, cells) for hit in shown), 4, text)
 
 
 def why(text: str) -> Why:
@@ -169,7 +199,7 @@ def why_not(text: str) -> Why:
     heat = Heat(
         ((0.1, 0.2), (0.0, 0.3)), 0.5, 1, (0.5, 0.5, 1.0, 1.0), "lower right", picture(text).previews["thumbnail"]
     )
-    return replace(why(text), hit=picture(text), placing=Placing(40, 40, 7, 7, 5), heat=heat, times="", words=())
+    return replace(why(text), hit=record(text), placing=Placing(40, 40, 7, 7, 5), heat=heat, times="", words=())
 
 
 def embedding_map(text: str) -> EmbeddingMap:
@@ -329,6 +359,10 @@ def pictures(text: str) -> _Page:
 EXHIBITS: dict[str, Exhibit] = {
     "hit": Exhibit(sound, least=3),  # name in the list and the table, transcript, metadata
     "hits": Exhibit(hits, least=8),
+    "record": Exhibit(record, least=6),  # name, part, caption, reading, other parts, near-duplicates, the table
+    "reranked": Exhibit(reranked, least=14),
+    "doubted": Exhibit(doubted, least=9),
+    "abstained": Exhibit(abstained, least=10),
     "answer": Exhibit(answer, least=12),
     "failed_answer": Exhibit(failed_answer, least=8),
     "index_report": Exhibit(index_report, least=5),

@@ -12,6 +12,8 @@ from PIL import Image
 from selenium.webdriver import Keys
 from shown import Shown
 
+from mmrag_nb.assets.demo.media import demo_folder
+
 CELLS = [
     """\
 %load_ext mmrag_nb
@@ -187,6 +189,35 @@ def test_a_question_by_keyboard(ask, room, value):
     ask.tab_to("input[name=k]")
     ask.press(Keys.ARROW_DOWN)
     assert value("bench.ask.k, len(bench.ask.modalities)") == "(5, 3)"
+
+
+def test_a_picture_a_filter_and_a_strategy(ask, room, value):
+    value("setattr(bench.ask, 'question', '')")
+    ask.one("[data-mm-drop=picture] input").send_keys(str(demo_folder() / "emoji" / "drawing_02.png"))
+    ask.one(".mm-with img[alt='asked with drawing_02.png']")
+    ask.click("button[type=submit]")
+    assert names(ask)[0] == "drawing_02.png"
+    question(ask, "How many pedals has a harp?")
+    ask.tab_to("input[name=balance]", most=20)
+    ask.press(*[Keys.ARROW_LEFT] * 5)
+    assert ask.focus() == ("INPUT balance", True)
+    assert ask.all(".mm-field", "Picture counts 0% beside words")
+    ask.press(Keys.ENTER)
+    room.wait(lambda: names(ask)[0] == "tuning_a_harp.md")
+    ask.tab_to("input[name=where]", most=20)
+    for key in "modality = 'image'":
+        room.press(key)
+    ask.press(Keys.ENTER)
+    assert "to compare, write ==" in ask.status()
+    value("setattr(bench.ask, 'where', \"modality == 'image'\")")
+    ask.click("button[type=submit]")
+    assert {text.split()[0] for text in ask.texts("tbody .mm-kind")} == {"image"}
+    ask.click(".mm-with button", "Remove")
+    ask.one("[data-mm-drop=picture] input[type=file]")
+    value("setattr(bench.ask, 'where', '')")
+    ask.one("select[name=strategy]").send_keys("gro")
+    assert value("bench.ask.strategy") == "grounded"
+    value("setattr(bench.ask, 'strategy', 'shared')")
 
 
 def test_hits_and_earlier_answers_by_keyboard(ask, value):

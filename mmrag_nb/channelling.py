@@ -1,12 +1,14 @@
-"""The vectors of an index as channels: loaded when it changes, calibrated once, and only for what is new."""
+"""The vectors of an index as channels: loaded when it changes, and measured only for what is new."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from . import registry
-from .retrieval.calibration import fit
+from .retrieval.calibration import Statistics, unit
 from .retrieval.channels import Channel, Probe
 from .truncation import truncated
 
@@ -14,12 +16,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .catalog.catalog import Catalog
     from .protocols import Encoder, Loader
-    from .retrieval.calibration import Calibration
     from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Vectors
@@ -34,7 +32,7 @@ class Channels:
     def __init__(self, settings: Settings, lock: threading.RLock) -> None:
         self._settings, self._lock = settings, lock
         self._channels: dict[Place, tuple[object, Channel | None]] = {}
-        self._calibrations: dict[tuple[Place, Modality], Calibration] = {}
+        self._statistics: dict[tuple[Place, Modality], Statistics] = {}
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
@@ -49,32 +47,57 @@ class Channels:
                     store.fit(ids, vectors)
                     channel = Channel(way.encoder.space, way.modality, ids, vectors, store)
                 self._channels[place] = (state, channel)
-                self._calibrations = {key: one for key, one in self._calibrations.items() if key[0] != place}
+                self._statistics = {key: one for key, one in self._statistics.items() if key[0] != place}
             return self._channels[place][1]
 
     def probe(
-        self, catalog: Catalog, way: Way, asked: Modality, query: Vectors, pictures: Callable[[], Loader]
+        self,
+        catalog: Catalog,
+        way: Way,
+        beside: Sequence[Way],
+        asked: Modality,
+        query: Vectors,
+        pictures: Callable[[], Loader],
     ) -> Probe | None:
-        """A question put to the channel of ``way``, with the scale of what is usual for it there."""
-        with self._lock:  # a calibration belongs to the very vectors it was fitted to
+        """A question put to the channel of ``way``, with the scale of what is usual for it there.
+
+        ``beside`` are all ways in force: those of the same space share their unit.
+        """
+        with self._lock:  # statistics belong to the very vectors they were made of
             channel = self.channel(catalog, way)
             if channel is None:  # known without embedding the background
                 return None
-            key = (_place(way), asked)
-            if key not in self._calibrations:
-                background = self._background(catalog, way.encoder, asked, pictures)
-                self._calibrations[key] = fit(background, channel.vectors, way.encoder.least_deviation)
-            return Probe(channel, query, self._calibrations[key])
+            own = self._measured(catalog, way, asked, pictures)
+            ways = [one for one in beside if one.encoder.space == way.encoder.space and self.channel(catalog, one)]
+            every = [self._measured(catalog, one, asked, pictures) for one in ways]
+            deviation = unit(every or [own], way.encoder.least_deviation)
+            return Probe(channel, query, own.scale(query, deviation), chance=own.reached(deviation))
 
-    def maxima(self, catalog: Catalog, probes: Sequence[Probe]) -> NDArray[np.float64]:
-        import numpy as np
-
-        return np.empty(0)
+    def _measured(self, catalog: Catalog, way: Way, asked: Modality, pictures: Callable[[], Loader]) -> Statistics:
+        """What the background reaches in the channel of ``way``: as kept in the index, and of what has come since."""
+        key = (_place(way), asked)
+        if key not in self._statistics:
+            channel = self.channel(catalog, way)
+            assert channel is not None
+            digest, background = self._background(catalog, way.encoder, asked, pictures)
+            place = (*key[0], asked)
+            kept = catalog.statistics(place, digest)
+            last, statistics = 0, Statistics.empty(len(background), channel.vectors.shape[1])
+            if kept is not None:
+                last, statistics = kept[0], Statistics.from_bytes(kept[1])
+            new = channel.ids > last
+            if statistics.n + int(new.sum()) != len(channel.ids):  # written by others meanwhile
+                new, statistics = np.ones(len(channel.ids), bool), Statistics.empty(*background.shape)
+            if new.any():
+                statistics = statistics.updated(background, channel.vectors[new])
+                catalog.set_statistics(place, digest, int(channel.ids[-1]), statistics.to_bytes())
+            self._statistics[key] = statistics
+        return self._statistics[key]
 
     def _background(
         self, catalog: Catalog, encoder: Encoder, asked: Modality, pictures: Callable[[], Loader]
-    ) -> Vectors:
-        """(b, d) vectors of arbitrary questions, kept in the index."""
+    ) -> tuple[str, Vectors]:
+        """What stands for arbitrary questions, and their vectors (b, d), kept in the index."""
         from .assets.background import pictures as drawings
         from .assets.background import queries
 
@@ -88,9 +111,10 @@ class Channels:
                 pixels = [chunk.pixels for path in drawings() for chunk in loader.load(path, path.name).chunks]
                 kept = encoder.embed_images([one for one in pixels if one is not None])
             else:
-                kept = encoder.embed_texts([truncated(text, encoder) for text in texts])
+                embed = getattr(encoder, "embed_questions", encoder.embed_texts)
+                kept = embed([truncated(text, encoder) for text in texts])
             catalog.set_background(encoder.space, asked, digest, kept)
-        return kept
+        return digest, kept
 
 
 def _place(way: Way) -> Place:

@@ -107,7 +107,10 @@ def _declare_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(int(one) for one in text.replace("_", "").split(","))
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers: 1000,10000") from None
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .catalog.catalog import Catalog
     from .queries import Query
-    from .results import Hit
+    from .results import Hit, Hits
     from .retrieval.search import Scored
     from .searching import Ranking
     from .types import Modality
@@ -124,6 +124,7 @@ class Comparing:
         whole = searching.ranking(query, depth=depth)
         ranking = whole.scored(range(min(len(whole.order), depth)))
         hits = searching.hits(query)  # what a search takes, now that the channels are there
+        ranking = self._as_shown(hits, ranking)
         column = Column(
             name,
             changed,
@@ -134,6 +135,14 @@ class Comparing:
             timings={"embed": embedded, **hits.timings},
         )
         return column, whole, ranking, query
+
+
+    def _as_shown(self, hits: Hits, ranking: Sequence[Scored]) -> list[Scored]:
+        """``ranking`` with the hits before all others: what folds, diversifies and reranks comes after ranking."""
+        scored = {one.chunk: one for one in ranking}
+        chunks = [self._catalog.chunk_ids(hit.item.id)[hit.chunk.ordinal] for hit in hits]
+        first = {chunk: scored.pop(chunk) for chunk in chunks if chunk in scored}
+        return [*first.values(), *scored.values()]
 
 
 def _named(variants: str | Mapping[str, Any]) -> bool:

@@ -19,9 +19,6 @@ from .settings import NONE, known_values, model_entry
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .catalog.catalog import Catalog
     from .protocols import Describer, Encoder, Generator, Loader, Progress, Reranker, Transcriber
     from .retrieval.channels import Channel, Probe
@@ -200,21 +197,18 @@ class Parts:
 
     # -- channels --------------------------------------------------------------------------------------------------
 
-    def probe(self, catalog: Catalog, way: Way, asked: Modality, query: Vectors) -> Probe | None:
+    def probe(
+        self, catalog: Catalog, way: Way, beside: Sequence[Way], asked: Modality, query: Vectors
+    ) -> Probe | None:
         """A question put to the vectors of ``way``, fresh, calibrated for questions that are ``asked``.
 
-        ``None`` where there are no vectors.
+        ``beside`` are all ways in force. ``None`` where there are no vectors.
         """
-        return self._channels.probe(catalog, way, asked, query, lambda: self.loader("image", way.encoder))
+        return self._channels.probe(catalog, way, beside, asked, query, lambda: self.loader("image", way.encoder))
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         return self._channels.channel(catalog, way)
-
-    def maxima(self, catalog: Catalog, probes: Sequence[Probe]) -> NDArray[np.float64]:
-        """What arbitrary questions reach at best where ``probes`` look."""
-        return self._channels.maxima(catalog, probes)
-
 
 def short_name(model: str) -> str:
     """A model's name without its owner and boilerplate: ``s2t-medium``."""

@@ -21,6 +21,8 @@ def rerank(hits: Hits, query: Query, reranker: Reranker, catalog: Catalog, k: in
 
     Where the reranker fails, the order stays and the facts say why: a second look is no reason to lose the first.
     """
+    if not hits:
+        return hits
     start = time.perf_counter()
     question = query.words or query.shown
     pictures = () if query.picture is None else (query.picture,)

@@ -16,6 +16,7 @@ from .parts import short_name
 from .reranking import rerank
 from .results import Hit, Hits, Part
 from .retrieval import lexical
+from .retrieval.abstention import judge
 from .retrieval.gap import gap_line
 from .retrieval.search import CANDIDATES, How, Words, candidates, rank, tell
 from .selecting import Selected, select
@@ -122,7 +123,7 @@ class Searching(Asking):
             total = self._catalog.chunk_count()
             gap = gap_line(picture, stored[picture.chunk].item.name, place_, total=total, raw=ranking.how.raw)
         facts = self._facts(query, hits, ranking, chosen, scope)
-        doubt = self._doubt(query, ranking)
+        doubt = self._doubt(query, ranking, scope)
         found = Hits(hits, query.shown, facts, {"search": time.perf_counter() - start}, gap, doubt)
         return found if reranker is None else rerank(found, query, reranker, self._catalog, k)
 
@@ -214,9 +215,24 @@ class Searching(Asking):
             previews=self._catalog.previews(kept.item.id, kept.chunk.ordinal, _SHOWN),
         )
 
-    def _doubt(self, query: Query, ranking: Ranking) -> str:
+    def _doubt(self, query: Query, ranking: Ranking, scope: Scope) -> str:
         """Why nothing seems to answer the question; empty where something does, or where it cannot be told."""
-        return ""
+        how, order = ranking.how, ranking.order
+        in_words = bool(query.words) and {asked for _, asked in query.vectors} == {"text"} and len(query.facets) == 1
+        whole = scope.where is None and scope.modalities is None
+        if not (self._settings.abstain and in_words and whole and len(order)) or how.raw or how.fusion != "calibrated":
+            return ""
+        row = int(np.argmax(order.own))
+        found_by = ranking.probes[order.by[row]] if not np.isnan(order.cosines[row]) else ranking.probes[0]
+        verdict = judge(float(order.own[row]), found_by.chance, looks=len(ranking.probes))
+        if verdict.answerable:
+            return ""
+        often = f"about 1 in {round(1 / verdict.surprise)}" if verdict.surprise < 0.5 else "most"
+        reach = "reaches" if verdict.surprise < 0.5 else "reach"
+        return (
+            f"Nothing here seems to answer this: the best hit stands at {order.own[row]:+.1f} σ, which {often} of the "
+            f"questions that have nothing to do with this index {reach}, too."
+        )
 
     def _facts(
         self, query: Query, hits: Sequence[Hit], ranking: Ranking, chosen: Selected, scope: Scope
@@ -244,11 +260,12 @@ class Searching(Asking):
         """The query in each channel it can be put to, and what of the index none of them reaches."""
         probes: list[Probe] = []
         kinds = {asked for _, asked in query.vectors}
-        for way in self._ways(pictures="image" in kinds, sounds="audio" in kinds):
+        ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
+        for way in ways:
             for part, facet in enumerate(query.facets):
                 for (space, asked), vector in facet.vectors.items():
                     if space == way.encoder.space:
-                        probe = self._parts.probe(self._catalog, way, asked, vector)
+                        probe = self._parts.probe(self._catalog, way, ways, asked, vector)
                         if probe is not None:
                             probes.append(replace(probe, part=part, weight=facet.weight))
         spaces = list(dict.fromkeys(space for space, _ in query.vectors))

@@ -174,6 +174,12 @@ def test_a_search_of_nothing_is_refused(capsys, how):
     assert "--sizes 1000,10000" in capsys.readouterr().err
 
 
+def test_sizes_are_numbers(capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "search", "--sizes", "1000,many"])
+    assert "'1000,many' is no list of numbers: 1000,10000" in capsys.readouterr().err
+
+
 # -- what it is measured with ----------------------------------------------------------------------------------------
 
 

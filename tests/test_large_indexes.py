@@ -1,5 +1,6 @@
 """What was made quick for large indexes finds just what the slow way finds."""
 
+import shutil
 import sqlite3
 
 import numpy as np
@@ -32,8 +33,9 @@ def catalog(path):
 
 
 @pytest.fixture
-def rag(path):
-    with synthetic.settings(DIMENSION) as settings, MultimodalRAG(settings=settings, path=path) as rag:
+def rag(path, tmp_path):
+    copy = shutil.copy(path, tmp_path)
+    with synthetic.settings(DIMENSION) as settings, MultimodalRAG(settings=settings, path=copy) as rag:
         yield rag
 
 

@@ -9,37 +9,44 @@ inverted softmax (Smith et al. 2017). Those correct each *item* for how many que
 cosine.
 
 1. **Chance is a maximum.** A question looks at the best of a channel, and the best of 200 lies higher than the best of
-   20 though nothing there answers it. So zero is not the mean cosine but the expected maximum: with
-   ``M_i = max_j b_i . x_j``, the mean ``M`` over the bank. Measured, not derived from a distribution, it holds for any
-   ``n``, and where vectors repeat.
+   20 though nothing there answers it. So what counts are the maxima ``M_i = max_j b_i . x_j``. Measured, not derived
+   from a distribution, they hold for any ``n``, and where vectors repeat.
 2. **Questions differ in level.** One lies near to everything, another far from everything. The level of ``q`` is
-   ``L(q) = q . mean_j x_j``, one product for any ``n``; the bank's are ``L_i``, their mean ``L``. From few vectors it
-   says more of them than of the question, so it is believed as far as it repeats (empirical Bayes: Robbins 1956; Efron
-   and Morris 1973). Two-way analysis of variance of ``b_i . x_j`` (queries, vectors, rest) gives the variance ``e`` of
-   the rest and ``u = max(var L_i - e / n, 0)`` of true levels, hence the share ``w = u / (u + e / n)``: 0 for one
-   vector, towards 1 for many.
-3. **The scale of q**: location ``M + w (L(q) - L)``; deviation that of ``M_i - w L_i`` over the bank, at least the
-   least that means something in the space.
+   ``L(q) = q . mean_j x_j``, one product for any ``n``; the bank's are ``L_i``. From few vectors it says more of them
+   than of the question, so it is believed as far as it repeats (empirical Bayes: Robbins 1956; Efron and Morris 1973).
+   Two-way analysis of variance of ``b_i . x_j`` (queries, vectors, rest) gives the variance ``e`` of the rest and
+   ``u = max(var L_i - e / n, 0)`` of true levels, hence the share ``w = u / (u + e / n)``: 0 for one vector, towards 1
+   for many.
+3. **Zero** is what one arbitrary question in twenty exceeds: ``z(q) = quantile_0.95(M_i - w L_i) + w L(q)``, the
+   conformal threshold for a false alarm in twenty (Vovk, Gammerman and Shafer 2005). Where the bank's luckiest
+   questions come far, as among texts, an answer is expected to come further.
+4. **The unit** belongs to the space, not to the channel: the root mean square, over the channels of the space, of the
+   deviation of ``M_i - w L_i``. A contrastive space has one temperature, by which a cosine is a log-likelihood ratio up
+   to a constant (van den Oord, Li and Vinyals 2018, "Representation Learning with Contrastive Predictive Coding"): an
+   equal rise says as much between texts as between a text and a picture.
 
-``score = (cosine - location) / deviation``: standard deviations above the best that arbitrary questions reach.
-
-How near an answer lies is not known without labels: the score equalises false alarms over the channels. Where answers
-of one kind stand out much more than those of another, another balance would find more.
+``score = (cosine - z) / unit``: standard deviations above what one arbitrary question in twenty reaches.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from mmrag_nb.types import Vectors
 
 T = TypeVar("T", float, "NDArray[np.float32]")
+
+FALSE_ALARMS = 0.05
+"""Share of arbitrary questions whose best score in a channel is above zero: the usual 5 %."""
 
 LEAST_DEVIATION = 1e-3
 """Identical background cosines (a single blank page, say) must not turn rounding noise into certainty."""
@@ -55,7 +62,7 @@ class Scale:
     """What is usual, for one question, in one channel."""
 
     mean: float
-    """Cosine that the best vector of the channel is expected to reach by chance."""
+    """Cosine that the best vector of the channel reaches for one arbitrary question in twenty."""
     deviation: float
     average: float = 0.0
     """Cosine that any vector of the channel is expected to reach: where one stands of which nothing is known."""
@@ -63,6 +70,11 @@ class Scale:
     def score(self, cosines: T) -> T:
         """Standard deviations above chance; any shape."""
         return (cosines - self.mean) / self.deviation
+
+    @property
+    def unknown(self) -> float:
+        """The score of a chunk of which nothing is known: an average one's."""
+        return self.score(self.average)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,29 +118,41 @@ class Statistics:
                 levels += float(np.square(cosines.mean(0)).sum())
         return Statistics(self.n + len(vectors), total, sums, squares, maxima, levels)
 
-    def scale(self, query: Vectors, least: float = LEAST_DEVIATION) -> Scale:
+    def scale(self, query: Vectors, deviation: float) -> Scale:
         """What is usual for ``query`` (d,), at a cost that does not depend on ``n``.
 
-        ``least`` is the smallest deviation that means something in the space. Without vectors, or with fewer than two
-        background queries, nothing is known and the score is the cosine.
+        ``deviation`` is the unit of the space, see :func:`unit`. Without vectors, or with fewer than two background
+        queries, nothing is known and the score is the cosine.
         """
-        if not self.n or len(self.sums) < 2:
+        if not self.known:
             return Scale(0.0, 1.0)
-        bank = self.sums / self.n
-        share = self.share
-        moved = share * (float(query.astype(np.float64) @ self.total) / self.n - float(bank.mean()))
-        deviation = float((self.maxima - share * bank).std(ddof=1))
-        return Scale(float(self.maxima.mean()) + moved, max(deviation, least), float(bank.mean()) + moved)
+        level = self.share * float(query.astype(np.float64) @ self.total) / self.n
+        bank = float(self.sums.mean()) / self.n
+        return Scale(self._zero + level, deviation, (1 - self.share) * bank + level)
 
-    def reached(self, least: float = LEAST_DEVIATION) -> NDArray[np.float64]:
+    def reached(self, deviation: float) -> NDArray[np.float64]:
         """(b,) the best score that each background query reaches: what chance looks like, for abstention."""
-        if not self.n or len(self.sums) < 2:
-            return self.maxima
-        gains = self.maxima - self.share * self.sums / self.n
-        scores: NDArray[np.float64] = (gains - gains.mean()) / max(float(gains.std(ddof=1)), least)
-        return scores
+        return (self._gains - self._zero) / deviation if self.known else np.empty(0)
 
     @property
+    def known(self) -> bool:
+        """Whether there is anything to tell."""
+        return self.n > 0 and len(self.sums) > 1
+
+    @property
+    def deviation(self) -> float:
+        """Of what the background queries gain over their own level; 0 where nothing is known."""
+        return float(self._gains.std(ddof=1)) if self.known else 0.0
+
+    @cached_property
+    def _gains(self) -> NDArray[np.float64]:
+        return self.maxima - self.share * self.sums / self.n
+
+    @cached_property
+    def _zero(self) -> float:
+        return float(np.quantile(self._gains, 1 - FALSE_ALARMS))
+
+    @cached_property
     def share(self) -> float:
         """How far a question's own level is believed, in [0, 1]."""
         n, b = self.n, len(self.sums)
@@ -157,14 +181,7 @@ class Statistics:
         return cls(int(numbers[2]), total, sums, squares, maxima, float(numbers[3]))
 
 
-Calibration = Scale
-
-
-def fit(background: Vectors, vectors: Vectors, least: float = LEAST_DEVIATION) -> Scale:
-    """The mean and deviation of all cosines of ``background`` (b, d) to ``vectors`` (n, d), whatever the question."""
-    if not len(background) or not len(vectors):
-        return Scale(0.0, 1.0)
-    b, x = background.astype(np.float64), vectors
-    mean = float(b.mean(0) @ x.mean(0, dtype=np.float64))
-    square = float(np.sum((b.T @ b) * (x.T @ x)) / (len(b) * len(x)))
-    return Scale(mean, max(float(np.sqrt(max(square - mean**2, 0.0))), least))
+def unit(channels: Iterable[Statistics], least: float = LEAST_DEVIATION) -> float:
+    """One standard deviation in a space, over its ``channels``; ``least`` is the smallest that means something there."""
+    squares = [channel.deviation**2 for channel in channels if channel.known]
+    return max(float(np.mean(squares)) ** 0.5, least) if squares else 1.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .calibration import Calibration
+from .calibration import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mmrag_nb.protocols import Store
     from mmrag_nb.types import Modality, Vectors
 
-_UNCALIBRATED = Calibration(0.0, 1.0)
+_UNCALIBRATED = Scale(0.0, 1.0)
+_UNKNOWN = np.empty(0)
 _COPYING = 5
 """To copy a vector and multiply it takes about so many times as long as to multiply it where it lies."""
 
@@ -64,12 +65,14 @@ class Probe:
     channel: Channel
     query: Vectors
     """(d,), unit length."""
-    scale: Calibration = field(default=_UNCALIBRATED)
+    scale: Scale = field(default=_UNCALIBRATED)
     """What is usual for such a question there."""
     part: int = 0
     """Which part of the question: of "this shoe, but in red" the picture is one, the words are another."""
     weight: float = 1.0
     """What the part counts; negative for what hits are to be unlike."""
+    chance: NDArray[np.float64] = field(default_factory=lambda: _UNKNOWN, repr=False)
+    """(b,) the best score that each background query reaches there."""
 
     def cosines(self, chunks: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """(m,) cosines to ``chunks``; NaN where the channel does not hold one."""

@@ -157,7 +157,7 @@ def rank(
     Each part of the question gives a chunk one score, fused from the channels that reach it (see
     :mod:`mmrag_nb.retrieval.fusion`); of several parts, the weighted sum over the root of the squared weights counts
     (Stouffer et al. 1949), so that a sum is in standard deviations, too. A part that does not reach a chunk says
-    nothing of it: 0, the average. The words come on top.
+    nothing of it: it counts as an average one. The words come on top.
 
     Parameters
     ----------
@@ -199,7 +199,11 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
         rows = [row for row, probe in enumerate(probes) if probe.part == part]
         given = [1.0 if how.raw else how.weights.get(probes[row].channel.modality, 1.0) for row in rows]
         method: Fusion = "calibrated" if how.raw else how.fusion
-        total = total + weight * fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
+        fused = fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
+        if method != "rrf":
+            unknown = 0.0 if how.raw else float(np.mean([probes[row].scale.unknown for row in rows]))
+            fused = np.where(np.isnan(seen[rows]).all(axis=0), unknown, fused)
+        total = total + weight * fused
     squares = sum(weight * weight for weight in weights.values())
     norm: float = sum(map(abs, weights.values())) if how.raw else squares**0.5
     return total / (norm or 1.0)

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from mmrag_nb.retrieval.calibration import Statistics
+from mmrag_nb.retrieval.calibration import Statistics, unit
 
 
 class Scorer:
@@ -17,8 +17,10 @@ class Scorer:
             statistics = Statistics.empty(len(background_text), vectors.shape[1]).updated(background_text, vectors)
             self.channels.append((vectors, statistics))
 
+        self.unit = unit(statistics for _, statistics in self.channels)
+
     def score(self, query):
         return tuple(
-            np.stack([statistics.scale(one).score(vectors @ one) for one in query])
+            np.stack([statistics.scale(one, self.unit).score(vectors @ one) for one in query])
             for vectors, statistics in self.channels
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmrag_nb.retrieval.calibration import Calibration
+from mmrag_nb.retrieval.calibration import Scale
 from mmrag_nb.retrieval.channels import Channel, Probe
 from mmrag_nb.retrieval.search import How, Words, candidates, rank, tell
 from mmrag_nb.stores.memory import MemoryStore
@@ -13,7 +13,7 @@ def unit(rows):
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
 
 
-SCALES = {"text": Calibration(0.5, 0.1), "image": Calibration(-0.1, 0.2)}
+SCALES = {"text": Scale(0.5, 0.1), "image": Scale(-0.1, 0.2)}
 
 
 def channel(ids, vectors, modality="text", space="s"):
@@ -79,7 +79,7 @@ def test_raw_ranks_are_those_of_the_naive_ranking(mixed):
 def test_a_chunk_of_two_views_is_found_once_by_its_better_view():
     pixels = channel([1, 2], unit(np.array([[1.0, 0], [0, 1]])), "image")
     captions = channel([1], unit(np.array([[1.0, 1]])), "text")
-    scales = {"image": Calibration(0.2, 0.1), "text": Calibration(0.6, 0.1)}
+    scales = {"image": Scale(0.2, 0.1), "text": Scale(0.6, 0.1)}
     first, second = found(put([pixels, captions], {"s": unit(np.array([1.0, 0]))}, scales), 5)
     assert (first.chunk, first.seen_as) == (1, "image")
     assert second.chunk == 2
@@ -88,15 +88,17 @@ def test_a_chunk_of_two_views_is_found_once_by_its_better_view():
 
 def test_words_alone_bring_up_a_chunk_without_vectors(mixed):
     channels, query = mixed
-    first = found(put(channels, {"s": query}), 5, lexical={7777: 1.0}, weight=50.0)[0]
-    assert (first.chunk, first.cosine, first.lexical) == (7777, None, 1.0)
-    assert first.words == first.score == 50.0
+    probes = put(channels, {"s": query})
+    first = found(probes, 5, lexical={7777: 1.0}, weight=50.0)[0]
+    assert (first.chunk, first.cosine, first.lexical, first.words) == (7777, None, 1.0, 50.0)
+    average = np.mean([probe.scale.unknown for probe in probes])  # nothing is known of its cosine
+    assert first.score == pytest.approx(50 + average)
 
 
 def test_two_spaces_are_asked_in_their_own_vectors():
     a = channel([1], unit(np.array([[1.0, 0, 0]])), "text", "a")
     b = channel([2], unit(np.array([[0.0, 1]])), "image", "b")
-    plain = {"text": Calibration(0.0, 1.0), "image": Calibration(0.0, 1.0)}
+    plain = {"text": Scale(0.0, 1.0), "image": Scale(0.0, 1.0)}
     hits = found(put([a, b], {"a": unit(np.array([1.0, 1, 0])), "b": unit(np.array([0.0, 1]))}, plain), 2)
     assert [(one.chunk, one.space) for one in hits] == [(2, "b"), (1, "a")]
 
@@ -132,7 +134,7 @@ def test_what_is_disliked_is_pushed_down():
     vectors = unit(np.array([[1.0, 0, 0.2], [0.9, 0.5, 0.2], [0, 1, 0.2]]))
     texts = channel(ids, vectors)
     liked, disliked = unit(np.array([1.0, 0.4, 0])), unit(np.array([0.0, 1, 0]))
-    scale = Calibration(0.0, 1.0)
+    scale = Scale(0.0, 1.0)
     assert found([Probe(texts, liked, scale)], 1)[0].chunk == 2
     hits = found([Probe(texts, liked, scale, 0, 1.0), Probe(texts, disliked, scale, 1, -0.5)], 3)
     assert [one.chunk for one in hits] == [1, 2, 3]

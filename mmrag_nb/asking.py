@@ -113,6 +113,13 @@ class Asking:
         note = f"picture put into words: {words if len(words) <= 80 else words[:79] + '…'}"
         return replace(query, facets=facets, notes=(*query.notes, note))
 
+    def load_describers(self, progress: Progress | None) -> None:
+        """Load what puts a picture into words, where pictures are asked with and not everything is found by pixels."""
+        encoders = self.encoders(pictures=True)
+        seeing = [encoder for encoder in encoders.values() if "image" in encoder.modalities]
+        if len(seeing) < len(encoders):
+            self._parts.describers(progress, ("caption",) if seeing else ("caption", "ocr"))
+
     def voice(self, audio: Any) -> Query:
         """A spoken question (path, ``(samples, rate)`` or a pydub ``AudioSegment``), as the transcriber hears it."""
         reader = next(iter(self.encoders().values()))  # an empty index is told before anything is listened to

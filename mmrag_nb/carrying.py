@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _LEAST_FINE, _LEAST_COARSE = 0.25, 0.5
 """Standard deviations that the fall where a part is covered must exceed to tell anything: small parts cost less."""
-_FIRM = 2.0
-"""Standard deviations from which on a picture matches firmly enough for a part of it to be pointed at."""
+_FIRM = 0.0
+"""Score from which on a picture matches firmly enough for a part of it to be pointed at: more than by chance."""
 _REGIONS = 2
 """Pictures of an answer in which the matching region is looked for."""
 _PATIENCE = 1.0

@@ -55,14 +55,14 @@ class Channels:
         catalog: Catalog,
         way: Way,
         beside: Sequence[Way],
-        asked: Modality,
-        query: Vectors,
+        question: tuple[Modality, Vectors],
         pictures: Callable[[], Loader],
     ) -> Probe | None:
-        """A question put to the channel of ``way``, with the scale of what is usual for it there.
+        """A question, modality and vector (d,), put to the channel of ``way``, with what is usual for it there.
 
         ``beside`` are all ways in force: those of the same space share their unit.
         """
+        asked, query = question
         with self._lock:  # statistics belong to the very vectors they were made of
             channel = self.channel(catalog, way)
             if channel is None:  # known without embedding the background

@@ -136,7 +136,6 @@ class Comparing:
         )
         return column, whole, ranking, query
 
-
     def _as_shown(self, hits: Hits, ranking: Sequence[Scored]) -> list[Scored]:
         """``ranking`` with the hits before all others: what folds, diversifies and reranks comes after ranking."""
         scored = {one.chunk: one for one in ranking}

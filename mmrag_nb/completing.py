@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .describing import describe, texts
 from .embedding import embed
 from .parts import library_versions
-from .settings import MODELS
+from .settings import NONE, PRESETS
 from .views import text_view, version_of, views
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality
 
-BATCH = 16
+BATCH = 8
 """Chunks that are described, embedded and committed together: what a kill can lose."""
 
 
@@ -72,13 +72,25 @@ class Completing:
                     if _can(way, one):
                         chunks.add(chunk)
                         kinds[one.chunk.modality] += 1
-        return Lacking(self._settings.strategy, tuple(sorted(chunks)), len(undescribed), dict(kinds))
+        kinds["image"] = max(kinds["image"], len(undescribed))
+        return Lacking(self._settings.strategy, tuple(sorted(chunks)), len(undescribed), dict(+kinds))
 
     def same_models(self) -> bool:
-        """Whether the models in force are those that filled the index, so that only the strategy can have changed."""
-        made = self._catalog.meta()
-        names = ("preset", *(name for name in MODELS if name in {"clip", "text", "sound"}))
-        return all(made.get(name, getattr(self._settings, name)) == getattr(self._settings, name) for name in names)
+        """Whether the models in force are those that filled the index, so that only the strategy can have changed.
+
+        One that hears, where none did, is an addition.
+        """
+        made, now = self._catalog.meta(), self._settings
+        preset = made.get("preset", now.preset)
+        if preset not in PRESETS:
+            return False
+
+        def of(model: str, default: str) -> tuple[str, str]:
+            return made.get(model) or PRESETS[preset][default], getattr(now, model) or PRESETS[now.preset][default]
+
+        sound, hears = of("sound", "sound")
+        others = (of("clip", "clip"), of("text", "text"), of("text", "reader"))
+        return all(there == here for there, here in others) and sound in {NONE, hears}
 
     def complete(self, ways: Sequence[Way], lacking: Lacking, progress: Progress | None = None) -> str:
         """Compute what is ``lacking``, batch by batch; each is kept as soon as it is done. Tells what it cost."""

@@ -197,18 +197,17 @@ class Parts:
 
     # -- channels --------------------------------------------------------------------------------------------------
 
-    def probe(
-        self, catalog: Catalog, way: Way, beside: Sequence[Way], asked: Modality, query: Vectors
-    ) -> Probe | None:
+    def probe(self, catalog: Catalog, way: Way, beside: Sequence[Way], asked: Modality, query: Vectors) -> Probe | None:
         """A question put to the vectors of ``way``, fresh, calibrated for questions that are ``asked``.
 
         ``beside`` are all ways in force. ``None`` where there are no vectors.
         """
-        return self._channels.probe(catalog, way, beside, asked, query, lambda: self.loader("image", way.encoder))
+        return self._channels.probe(catalog, way, beside, (asked, query), lambda: self.loader("image", way.encoder))
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         return self._channels.channel(catalog, way)
+
 
 def short_name(model: str) -> str:
     """A model's name without its owner and boilerplate: ``s2t-medium``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,8 @@ class Query:
     """The picture asked with, as a generator is given it."""
     without: frozenset[int] = frozenset()
     """Chunks that are not to be found: those asked with."""
+    words_weight: float = 1.0
+    """What the lexical channel counts, beside what it does for a question in words alone."""
 
     @property
     def vectors(self) -> Mapping[tuple[str, Modality], Vectors]:
@@ -108,8 +111,9 @@ def mixed_query(picture: Query, words: Query, balance: float) -> Query:
         words.shown,
         words.words if balance < 1 else "",
         tuple(facet for facet in facets if facet.weight > 0),
-        (*picture.notes, *words.notes),
+        (f"asked with a picture, which counts {balance:.0%}", *picture.notes, *words.notes),
         picture.picture,
+        words_weight=(1 - balance) / math.hypot(balance, 1 - balance),
     )
 
 

@@ -160,6 +160,9 @@ class MultimodalRAG(Explained):
         It may be asked in words, by voice (``audio=``), or with a picture (``image=``, with or without words): then
         the picture finds the evidence, and goes to the generator with it. For the parameters see :meth:`search`.
 
+        Where nothing in the index seems to answer it, the answer says so and no generator is asked, unless the setting
+        ``abstain`` is off.
+
         Raises
         ------
         EmptyIndex
@@ -172,6 +175,8 @@ class MultimodalRAG(Explained):
         query = searching.query(question, image, audio, balance)
         hits = self._found(by, query, start, scope(k, raw, modalities, where))
         asked = query.words if query.picture is None else question.strip()
+        if hits.doubt:
+            return Answer(asked or query.shown, hits.doubt, hits, timings=hits.timings, abstained=True)
         generator, stands_in = self._parts.generator()
         pictures = () if query.picture is None else (query.picture,)
         prompt = Prompt(asked, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits), pictures)

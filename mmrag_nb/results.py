@@ -65,9 +65,9 @@ class Hit(Shown):
     rank: int
     """From 1."""
     score: float
-    """Calibrated, comparable across modalities: how many standard deviations this chunk's cosine lies above what
-    arbitrary questions reach for chunks of its kind, plus the lexical channel's share. The raw cosine where the ranking
-    was asked to be raw."""
+    """Calibrated, comparable across modalities: how many standard deviations this chunk's cosine lies above what one
+    arbitrary question in twenty reaches among chunks of its kind, plus the lexical channel's share. The raw cosine
+    where the ranking was asked to be raw."""
     cosine: float | None
     """Raw, in [-1, 1]; ``None`` where only the lexical channel found the chunk."""
     lexical: float

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MMRagError
+from .errors import InvalidSetting, MMRagError
 from .explaining import Explaining
 from .keeping import Kept
 from .parts import Parts
@@ -48,6 +48,7 @@ class Searchable(Kept):
         self._variants = Variants(self._parts, self.settings)
         self._searching = Searching(self._parts, self._catalog, self.settings)
         self._explaining = Explaining(self._parts, self._catalog, self.settings, self._searching)
+        self._others: dict[str, tuple[Searching, Explaining]] = {}
         self._asked: tuple[Explaining, Asked] | None = None
         self.report: IndexReport | None = None
         """What the last ``index`` did, also when it was interrupted."""
@@ -88,7 +89,10 @@ class Searchable(Kept):
         ModelUnavailable, NotInstalled
             One cannot be had.
         """
-        encoders = self._by(strategy)[0].encoders(pictures=pictures, progress=progress)
+        searching = self._by(strategy)[0]
+        encoders = searching.encoders(pictures=pictures, progress=progress)
+        if pictures:
+            searching.load_describers(progress)
         transcriber = self._parts.transcriber(progress) if voice else None
         return (
             *(encoder.description for encoder in encoders.values()),
@@ -243,9 +247,12 @@ class Searchable(Kept):
         if strategy in {None, self.settings.strategy}:
             return self._searching, self._explaining
         settings = self._variants.settings({"strategy": strategy})
-        parts = self._variants.parts(settings)
-        searching = Searching(parts, self._catalog, settings)
-        return searching, Explaining(parts, self._catalog, settings, searching)
+        key = repr(sorted(settings.trait_values().items()))
+        if key not in self._others:  # what it has computed and counted is known the next time
+            parts = self._variants.parts(settings)
+            searching = Searching(parts, self._catalog, settings)
+            self._others = {key: (searching, Explaining(parts, self._catalog, settings, searching))}
+        return self._others[key]
 
     def _found(self, by: tuple[Searching, Explaining], query: Query, start: float, limits: Scope) -> Hits:
         searching, explaining = by
@@ -257,6 +264,7 @@ class Searchable(Kept):
 
     def _go_on(self, catalog: Catalog) -> None:
         super()._go_on(catalog)
+        self._others = {}
         self.report = self._asked = None
 
 
@@ -272,6 +280,14 @@ def _several(some: Any) -> list[Any]:
 def scope(
     k: int | None, raw: bool | None, modalities: Modality | Iterable[Modality] | None, where: str | None
 ) -> Scope:
-    """What a search is limited to, as its keywords say it."""
+    """What a search is limited to, as its keywords say it.
+
+    Raises
+    ------
+    InvalidSetting
+        The filter is no text.
+    """
+    if where is not None and not isinstance(where, str):
+        raise InvalidSetting(f'where is a text, such as "price < 50", not an object of type {type(where).__name__}')
     kinds = (modalities,) if isinstance(modalities, str) else None if modalities is None else tuple(modalities)
-    return Scope(k, raw, kinds, where)
+    return Scope(k, raw, kinds, (where or "").strip() or None)

@@ -149,7 +149,8 @@ class Searching(Asking):
             depth = max((len(probe.channel.ids) for probe in probes), default=1)
         allowed = self.among(scope.modalities, scope.where)
         raw = settings.raw if scope.raw is None else scope.raw
-        how = How(settings.lexical_weight, settings.fusion, dict(settings.weights), settings.pool, raw)  # type: ignore[arg-type]
+        weight = settings.lexical_weight * query.words_weight
+        how = How(weight, settings.fusion, dict(settings.weights), settings.pool, raw)  # type: ignore[arg-type]
         words = Words() if raw else self.by_words(query, depth, allowed)
         chunks = candidates(probes, depth, words, allowed)
         records: Mapping[int, int] = {}

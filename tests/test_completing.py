@@ -15,6 +15,7 @@ from PIL import Image
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
+from mmrag_nb.completing import BATCH
 from mmrag_nb.describing import texts
 from mmrag_nb.errors import EmptyIndex, MMRagError
 from mmrag_nb.models.emoji import EmojiEncoder
@@ -207,10 +208,10 @@ def test_an_interruption_keeps_what_was_done_and_the_next_search_does_the_rest(r
     monkeypatch.setattr(TagCaptioner, "describe", interrupted)
     with pytest.raises(KeyboardInterrupt):
         rag.search("red", strategy="grounded")
-    assert calls == [16, 16]
-    assert rag.lacking("grounded").described == 36 - 16
+    assert calls == [BATCH, BATCH]
+    assert rag.lacking("grounded").described == 36 - BATCH
     rag.search("red", strategy="grounded")
-    assert calls == [16, 16, 16, 4]
+    assert sum(calls[2:]) == 36 - BATCH
     assert not rag.lacking("grounded")
 
 
@@ -340,7 +341,7 @@ def test_a_new_caption_and_a_new_name_replace_the_old_ones_for_every_strategy(ra
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """Preset colab with tiny checkpoints: one encoder of pictures and texts, another reader for the other strategies."""
+    """Preset colab with tiny checkpoints: one for pictures and texts, another that reads for the other strategies."""
     pytest.importorskip("sentence_transformers")
     preset = {"clip": str(clip(tmp_path / "tiny-clip")), "reader": str(sentences(tmp_path / "tiny-sentences"))}
     monkeypatch.setitem(PRESETS, "colab", {**PRESETS["colab"], **preset, "generator": "extractive", "captioner": NONE})

@@ -54,20 +54,21 @@ def names(hits):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
-    ("asked", "modality", "found"),
+    ("asked", "found"),
     [
-        ({"question": "an elephant"}, "image", "drawing_09.png"),
-        ({"question": "how many pedals has a harp?"}, "text", "harp"),
-        ({"image": ELEPHANT}, "image", "drawing_09.png"),
-        ({"image": ELEPHANT}, "text", "elephant"),
-        ({"voice": "an elephant"}, "image", "drawing_09.png"),
-        ({"voice": "when does the ferry leave"}, "text", "ferry"),
+        ({"question": "an elephant"}, "drawing_09.png"),
+        ({"question": "how many pedals has a harp?"}, "harp"),
+        ({"image": ELEPHANT}, "drawing_09.png"),
+        ({"image": ELEPHANT}, "elephant"),
+        ({"voice": "an elephant"}, "drawing_09.png"),
+        ({"voice": "when does the ferry leave"}, "ferry"),
     ],
 )
-def test_whatever_is_asked_with_finds_whatever_is_meant(rag, heard, strategy, asked, modality, found):
+def test_whatever_is_asked_with_finds_whatever_is_meant(rag, heard, strategy, asked, found):
     if "voice" in asked:
         heard(asked["voice"])
         asked = {"audio": voice()}
+    modality = "image" if found.endswith(".png") else "text"
     hits = rag.search(**asked, strategy=strategy, modalities=modality)
     assert names(hits)[0] == found
     assert {hit.chunk.modality for hit in hits} == {modality}
@@ -109,7 +110,10 @@ def test_the_balance_goes_from_the_words_alone_to_the_picture_alone(rag, strateg
         assert names(all_) == names(picture)
     assert names(none)[0] == "drawing_10.png"
     assert names(all_)[0] == "drawing_09.png"
-    assert set(names(half)[:2]) == {"drawing_09.png", "drawing_10.png"}, "both count"
+    elephant, rocket = ([names(hits).index(one) for hits in (none, half, all_)] for one in (ELEPHANT.name, ROCKET.name))
+    assert elephant == sorted(elephant, reverse=True)
+    assert rocket == sorted(rocket)
+    assert names(half) not in (names(none), names(all_)), "both count"
 
 
 def test_the_balance_of_the_settings_holds_where_none_is_said(rag, monkeypatch):
@@ -223,7 +227,7 @@ def test_what_is_not_there_any_longer_is_one_line(rag):
         with pytest.raises(UnknownName, match="passing remark") as told:
             ask()
         assert "\n" not in str(told.value)
-    with pytest.raises(UnknownName, match="did you mean 'drawing_09.png'"):
+    with pytest.raises(UnknownName, match=r"did you mean 'drawing_09\.png'"):
         rag.similar("drawing_9.png")
 
 

@@ -18,7 +18,8 @@ COLOURS = ("red", "green", "blue", "white")
 def rag(checkpoint, monkeypatch):  # noqa: F811
     for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    rag = MultimodalRAG(clip=str(checkpoint("clip")), speech=str(checkpoint("speech2text")))
+    # Random weights find nothing but chance, and would be told so.
+    rag = MultimodalRAG(clip=str(checkpoint("clip")), speech=str(checkpoint("speech2text")), abstain=False)
     yield rag
     rag.close()
 
@@ -70,7 +71,7 @@ def test_without_a_key_the_answer_is_quoted_and_its_last_line_says_so(rag):
 def test_a_generator_that_was_chosen_fails_rather_than_being_replaced_and_the_hits_are_there(checkpoint, monkeypatch):  # noqa: F811
     for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    rag = MultimodalRAG(clip=str(checkpoint("clip")), speech="none", generator="gemini")
+    rag = MultimodalRAG(clip=str(checkpoint("clip")), speech="none", generator="gemini", abstain=False)
     rag.index([{"text": "A harp has forty-seven strings."}])
     with pytest.raises(GenerationError, match="GOOGLE_API_KEY") as failure:
         rag.ask("how many strings?")

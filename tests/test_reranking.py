@@ -31,6 +31,15 @@ class Scripted:
         return [float(place) for place, _ in enumerate(evidence)]
 
 
+class Writer:
+    """A generator that grades by number."""
+
+    description = "writer"
+
+    def generate(self, prompt):
+        return Generation("\n".join(f"{one.number}: {one.number % 3}" for one in prompt.evidence), "writer")
+
+
 @pytest.fixture
 def scripted(monkeypatch):
     monkeypatch.setitem(registry._ENTRIES, ("reranker", "scripted"), Entry(f"{__name__}:Scripted"))
@@ -155,13 +164,8 @@ def test_a_generator_that_only_quotes_is_no_judge(rag):
 
 
 def test_a_generator_judges(rag, monkeypatch):
-    class Writer:
-        description = "writer"
-
-        def generate(self, prompt):
-            return Generation("\n".join(f"{one.number}: {one.number % 3}" for one in prompt.evidence), "writer")
-
-    monkeypatch.setattr(rag._parts, "generator", lambda writer=Writer(): (writer, ""))
+    writer = Writer()
+    monkeypatch.setattr(rag._parts, "generator", lambda: (writer, ""))
     rag.settings.reranker = "judge"
     hits = rag.search("harp with seven pedals", 5)
     assert [hit.reranked for hit in hits] == [2, 2, 2, 2, 2]

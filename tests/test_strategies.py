@@ -13,6 +13,7 @@ from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import IndexMismatch, InvalidSetting, MissingVectors
 from mmrag_nb.settings import NONE
+from mmrag_nb.types import Generation
 
 DEMO = demo_folder()
 STRATEGIES = ("shared", "grounded", "separate")
@@ -122,6 +123,32 @@ def test_sounds_are_heard_as_such_where_an_encoder_hears(rag, tmp_path):
     assert rag.similar("{{high}}", modalities="audio")[0].item.name == "{{low}}"
 
 
+def test_an_encoder_that_hears_can_come_later(rag, tmp_path):
+    low = tone(220)
+    rag.index([{"audio": low, "name": "low"}, {"audio": tone(2_000), "name": "high"}, {"text": HARP}])
+    rag.settings.sound = str(clap(tmp_path / "tiny-clap"))
+    assert rag.lacking("separate").embedded == {"audio": 2}
+    hit = rag.similar(low, modalities="audio", strategy="separate")[0]
+    assert (hit.item.name, hit.seen_as) == ("{{low}}", "audio")
+
+
+def test_another_who_answers_does_so_by_every_strategy(rag, monkeypatch):
+    class Writer:
+        description = "writer"
+
+        def generate(self, prompt):
+            return Generation("Written [1].", "writer")
+
+    rag.index({"text": HARP})
+    assert rag.ask("how many strings?", strategy="grounded").generator == "extractive"
+    monkeypatch.setitem(registry._ENTRIES, ("generator", "writer"), registry.Entry("nowhere:Writer"))
+    find = registry.find
+    monkeypatch.setattr(registry, "find", lambda kind, name: Writer if name == "writer" else find(kind, name))
+    rag.settings.generator = "writer"
+    for strategy in STRATEGIES:
+        assert rag.ask("how many strings?", strategy=strategy).text == "Written [1]."
+
+
 # -- compare -----------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +191,14 @@ def test_an_index_of_another_model_is_refused_and_not_filled_anew(tmp_path, stra
         with pytest.raises(MissingVectors, match="clip:another"):
             rag.search("harp")
         assert set(rag._catalog.spaces()) == {"clip:another"}
+
+
+def test_the_same_models_by_name_are_the_same_models(tmp_path):
+    path = tmp_path / "lesson.mmrag"
+    with MultimodalRAG(preset="offline", ocr=NONE, path=path) as rag:
+        rag.index([DEMO / "emoji" / "drawing_09.png", {"text": HARP}])
+    with MultimodalRAG(preset="offline", clip="emoji", text="words", ocr=NONE, path=path, strategy="grounded") as rag:
+        assert rag.search("an elephant")[0].item.name == "drawing_09.png"
 
 
 def test_a_question_by_another_strategy_makes_no_encoder_twice(rag, monkeypatch):

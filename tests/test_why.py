@@ -306,7 +306,8 @@ def test_an_answer_frames_the_part_that_matches(monkeypatch):
     corner.paste(cactus, (128, 128), cactus)
     monkeypatch.setattr(carrying, "_PATIENCE", 60.0)  # the machine may be busy
     rag = MultimodalRAG(preset="offline")
-    rag.index([{"image": corner}, {"image": cactus.convert("RGB")}])
+    other = Image.open(demo_folder() / "emoji" / "drawing_03.png").convert("RGB")
+    rag.index([{"image": corner}, {"image": other}])
     answer = rag.ask("a cactus")
     hit = next(hit for hit in answer.hits if hit.facts["width"] == 256)
     left, top, right, bottom = hit.region

@@ -38,7 +38,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "a search among pictures": {"modalities": "image"},
     "a search where price < 10": {"where": "price < 10"},
 }
-FIRST = "the first search, index and store cold"
+COLD, FIRST = "the search itself, nothing in memory yet", "the first search"
 AGAIN = "calibrate, the next time it is opened"
 
 _ONCE = (
@@ -129,7 +129,7 @@ def _by_stage(rag: MultimodalRAG, questions: Sequence[str]) -> tuple[dict[str, f
         total = _seconds(partial(rag.search, questions[0]))
         taken = stages.take()
         once = {stage: taken[stage] for _, _, stage in _ONCE}
-        once |= {REST: total - sum(once.values()), FIRST: total}
+        once |= {COLD: total - sum(once.values()), FIRST: total}
         each: dict[str, list[float]] = {}
         for at, question in enumerate(questions):
             total = _seconds(partial(rag.search, question))

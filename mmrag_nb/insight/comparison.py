@@ -36,7 +36,7 @@ class Standing:
     cosine: float | None
     """``None`` where only its words found it."""
     calibrated: float
-    """Standard deviations above what arbitrary questions reach."""
+    """Standard deviations above what one arbitrary question in twenty reaches."""
     words: float
     """What the words brought, in standard deviations; 0 in a raw ranking."""
     seen_as: Modality = "text"

@@ -57,7 +57,7 @@ class View:
     space: str
     cosine: float
     calibrated: float
-    """Standard deviations above what arbitrary questions reach."""
+    """Standard deviations above what one arbitrary question in twenty reaches."""
     deviation: float
     """One standard deviation, as a cosine."""
     place: int

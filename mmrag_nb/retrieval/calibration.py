@@ -10,7 +10,7 @@ cosine.
 
 1. **Chance is a maximum.** A question looks at the best of a channel, and the best of 200 lies higher than the best of
    20 though nothing there answers it. So what counts are the maxima ``M_i = max_j b_i . x_j``. Measured, not derived
-   from a distribution, they hold for any ``n``, and where vectors repeat.
+   from a distribution, they hold for any ``n``, and where vectors repeat. A copy of ``b_i`` itself is left out.
 2. **Questions differ in level.** One lies near to everything, another far from everything. The level of ``q`` is
    ``L(q) = q . mean_j x_j``, one product for any ``n``; the bank's are ``L_i``. From few vectors it says more of them
    than of the question, so it is believed as far as it repeats (empirical Bayes: Robbins 1956; Efron and Morris 1973).
@@ -47,6 +47,9 @@ T = TypeVar("T", float, "NDArray[np.float32]")
 
 FALSE_ALARMS = 0.05
 """Share of arbitrary questions whose best score in a channel is above zero: the usual 5 %."""
+
+COPY = 0.99
+"""Cosine from which on a background query is in the index itself, as the demo's pictures may be: that is no chance."""
 
 LEAST_DEVIATION = 1e-3
 """Identical background cosines (a single blank page, say) must not turn rounding noise into certainty."""
@@ -93,7 +96,7 @@ class Statistics:
     squares: NDArray[np.float64]
     """(b,) sum of their squares."""
     maxima: NDArray[np.float64]
-    """(b,) the highest of them; ``-inf`` where there is none."""
+    """(b,) the highest of them, copies of the query left out; ``-inf`` where there is none."""
     levels: float
     """Sum over the vectors of the squared mean of the background's cosines to one."""
 
@@ -114,7 +117,8 @@ class Statistics:
                 cosines = bank @ block.T
                 sums += cosines.sum(1)
                 squares += np.square(cosines).sum(1)
-                np.maximum(maxima, cosines.max(1), out=maxima)
+                others = np.where(cosines < COPY, cosines, -np.inf)
+                np.maximum(maxima, others.max(1), out=maxima)
                 levels += float(np.square(cosines.mean(0)).sum())
         return Statistics(self.n + len(vectors), total, sums, squares, maxima, levels)
 
@@ -131,13 +135,16 @@ class Statistics:
         return Scale(self._zero + level, deviation, (1 - self.share) * bank + level)
 
     def reached(self, deviation: float) -> NDArray[np.float64]:
-        """(b,) the best score that each background query reaches: what chance looks like, for abstention."""
+        """(b,) the best score that each background query reaches: what chance looks like, for abstention.
+
+        Of those alone that have any but a copy of themselves to reach.
+        """
         return (self._gains - self._zero) / deviation if self.known else np.empty(0)
 
     @property
     def known(self) -> bool:
         """Whether there is anything to tell."""
-        return self.n > 0 and len(self.sums) > 1
+        return int(np.isfinite(self.maxima).sum()) > 1
 
     @property
     def deviation(self) -> float:
@@ -146,7 +153,8 @@ class Statistics:
 
     @cached_property
     def _gains(self) -> NDArray[np.float64]:
-        return self.maxima - self.share * self.sums / self.n
+        there = np.isfinite(self.maxima)
+        return self.maxima[there] - self.share * self.sums[there] / self.n
 
     @cached_property
     def _zero(self) -> float:
@@ -182,6 +190,6 @@ class Statistics:
 
 
 def unit(channels: Iterable[Statistics], least: float = LEAST_DEVIATION) -> float:
-    """One standard deviation in a space, over its ``channels``; ``least`` is the smallest that means something there."""
+    """One standard deviation in a space, over its ``channels``; ``least`` is the smallest that means something."""
     squares = [channel.deviation**2 for channel in channels if channel.known]
     return max(float(np.mean(squares)) ** 0.5, least) if squares else 1.0

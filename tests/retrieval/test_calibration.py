@@ -37,6 +37,7 @@ def assert_same(one, other):
 def test_the_statistics_are_those_of_all_pairs(n):
     background, vectors = drawn(0, 40), drawn(1, n)
     slow = np.array([[float(b.astype(float) @ v.astype(float)) for v in vectors] for b in background])
+    assert slow.max() < calibration.COPY
     statistics = measured(background, vectors)
     assert statistics.sums == pytest.approx(slow.sum(1))
     assert statistics.squares == pytest.approx((slow**2).sum(1))
@@ -166,17 +167,27 @@ def test_what_the_background_reaches_is_what_its_own_scales_say():
     assert (statistics.reached(0.1) > 0).sum() == 5
 
 
+def test_background_that_is_in_the_index_is_no_matter_of_chance():
+    background, vectors = drawn(0, 40), drawn(1, 60)
+    query = drawn(2, 1)[0]
+    alone, beside = measured(background, vectors), measured(background, np.vstack([vectors, background[:30]]))
+    scales = [scale_of(one, query) for one in (alone, beside)]
+    assert scales[1].mean < calibration.COPY
+    assert abs(scales[0].mean - scales[1].mean) < scales[0].deviation
+    assert not measured(background, background[:1]).reached(1.0).max() > 3
+
+
 def test_one_blank_page_is_no_certainty():
     vectors = unit(np.ones((1, 8)))
     same = np.repeat(vectors, 50, 0)
-    assert abs(scale_of(measured(same, vectors), vectors[0]).score(1.0)) < 1
+    assert abs(scale_of(measured(same, vectors), vectors[0]).score(1.0)) <= 1
     many = np.repeat(vectors, 500, 0)
-    assert abs(scale_of(measured(same, many), vectors[0]).score(1.0)) < 1
+    assert abs(scale_of(measured(same, many), vectors[0]).score(1.0)) <= 1
 
 
 def test_the_least_deviation_bounds_the_score():
-    vectors = unit(np.ones((1, 8)))
-    statistics = measured(np.repeat(vectors, 50, 0), vectors)
+    vectors = unit(np.eye(2, 8) + 0.5)
+    statistics = measured(np.repeat(vectors[:1], 50, 0), vectors[1:])
     assert scale_of(statistics, vectors[0], least=0.08).deviation == 0.08
     assert statistics.reached(0.08) == pytest.approx(np.zeros(50), abs=1e-6)
 

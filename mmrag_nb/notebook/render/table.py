@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 HEADINGS = ("rank", "modality", "evidence", "raw cosine", "raw rank", "calibrated", "words (BM25)", "score")
 RERANKED = ("rank", "before", *HEADINGS[1:], "reranked")
 """Headings where a reranker looked a second time."""
-CAPTION = (
-    "Calibrated: how unusual the raw cosine is for its kind, in standard deviations "
-    f"({quantities.SIGMA}). Score: calibrated plus the words' share."
+_CHANCE = (
+    "how far the raw cosine lies above what one arbitrary question in twenty reaches among its kind, in standard "
+    f"deviations ({quantities.SIGMA})"
 )
-RAW = (
-    "Ranked by raw cosine alone: the score is the raw cosine. Calibrated, not used here: how unusual it is for its "
-    f"kind, in standard deviations ({quantities.SIGMA})."
-)
+CAPTION = f"Calibrated: {_CHANCE}. Score: calibrated plus the words' share."
+RAW = f"Ranked by raw cosine alone: the score is the raw cosine. Calibrated, not used here: {_CHANCE}."
 BY_RANKS = (
     "Score: {}, one for the first place in each list (vectors, words), less for each place below it. Calibrated, which "
-    f"makes the lists: how unusual the raw cosine is for its kind, in standard deviations ({quantities.SIGMA})."
+    f"makes the lists: {_CHANCE}."
 )
 _CLASSES = {
     "modality": "mm-seen",

@@ -130,6 +130,7 @@ class Comparing:
             changed,
             settings.k,
             settings.raw,
+            whole.how.unit,
             levels=_levels(ranking),
             facts=hits.facts,
             timings={"embed": embedded, **hits.timings},
@@ -174,7 +175,7 @@ def _side_by_side(
     total: int,
 ) -> Comparison:
     standings = [
-        {one.chunk: _standing(place, one, raw=column.raw) for place, one in enumerate(ranking, 1)}
+        {one.chunk: _standing(place, one, column) for place, one in enumerate(ranking, 1)}
         for column, ranking in zip(columns, rankings, strict=True)
     ]
     places = {chunk: [there[chunk].rank if chunk in there else total + 1 for there in standings] for chunk in found}
@@ -210,9 +211,9 @@ def _agreement(column: Column, number: int, rows: Sequence[Row]) -> Column:
     )
 
 
-def _standing(place: int, one: Scored, *, raw: bool) -> Standing:
-    words = 0.0 if raw else one.words
-    return Standing(place, one.score, one.cosine, one.calibrated, words, one.seen_as, one.space)
+def _standing(place: int, one: Scored, column: Column) -> Standing:
+    words = 0.0 if column.raw else one.words
+    return Standing(place, one.score, one.cosine, one.calibrated, words, one.seen_as, one.space, column.unit)
 
 
 def _levels(ranking: Sequence[Scored]) -> dict[Modality, float]:

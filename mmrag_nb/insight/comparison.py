@@ -41,6 +41,8 @@ class Standing:
     """What the words brought, in standard deviations; 0 in a raw ranking."""
     seen_as: Modality = "text"
     space: str = ""
+    unit: str = "σ"
+    """Of the score and of what the words brought."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Column:
     k: int = 0
     """How many hits it finds."""
     raw: bool = False
-    """Whether its scores are raw cosines; otherwise they are standard deviations."""
+    """Whether its scores are raw cosines."""
+    unit: str = "σ"
+    """Of its scores, as :class:`~mmrag_nb.results.Hit` has it."""
     levels: Mapping[Modality, float] = field(default_factory=dict)
     """Mean cosine of all chunks that it saw as a modality."""
     facts: tuple[str, ...] = ()
@@ -194,9 +198,9 @@ def _reach(here: Standing | None, there: Standing | None) -> str:
 
 def _words(here: Standing, there: Standing) -> str:
     if here.words < _LITTLE:
-        return f"without the words’ {there.words:+.1f} σ"
-    instead = f", not {there.words:+.1f} σ" if there.words >= _LITTLE else ""
-    return f"words brought {here.words:+.1f} σ{instead}"
+        return f"without the words’ {there.words:+.1f} {there.unit}"
+    instead = f", not {there.words:+.1f} {there.unit}" if there.words >= _LITTLE else ""
+    return f"words brought {here.words:+.1f} {here.unit}{instead}"
 
 
 def _uncalibrated(column: Column, here: Standing, there: Standing, *, own: bool) -> str:
@@ -204,7 +208,9 @@ def _uncalibrated(column: Column, here: Standing, there: Standing, *, own: bool)
     lead = f"raw cosine {here.cosine or 0.0:.2f} is {ordinal(here.rank)}"
     fell = here.rank > there.rank
     if own:  # what is calibrated alike keeps its order, but for the words
-        return f"{lead}: " + (f"without the words’ {there.words:+.1f} σ" if fell else "others stood on their words")
+        return f"{lead}: " + (
+            f"without the words’ {there.words:+.1f} {there.unit}" if fell else "others stood on their words"
+        )
     level = column.levels.get(here.seen_as, 0.0)
     others = [other for kind, other in column.levels.items() if kind != here.seen_as]
     if fell and others and level < max(others):
@@ -217,7 +223,7 @@ def _uncalibrated(column: Column, here: Standing, there: Standing, *, own: bool)
 def _calibrated(here: Standing, there: Standing, *, own: bool) -> str:
     """Calibrated, the words counted, where the first column ranks by raw cosine."""
     if own:
-        return f"words brought {here.words:+.1f} σ" if here.rank < there.rank else "words brought others more"
+        return f"words brought {here.words:+.1f} {here.unit}" if here.rank < there.rank else "words brought others more"
     one = _KINDS.get(here.seen_as, _KINDS["text"])[0]
     return f"raw cosine {there.cosine or 0.0:.2f} is {here.calibrated:+.1f} σ for {one}"
 

@@ -296,7 +296,7 @@ def test_why_tells_the_score_in_its_unit():
 def test_a_comparison_names_records_tells_what_was_described_and_each_columns_unit():
     columns = (
         Column("shared", k=1, facts=("shared",)),
-        Column("grounded", "text=" + "a-long-model-name/" * 9, 1, facts=("grounded, rrf",)),
+        Column("grounded", "text=" + "a-long-model-name/" * 9, 1, unit="rank points", facts=("grounded, rrf",)),
     )
     standing = Standing(1, 1.9, 0.2, 1.9, 0.0)
     row = Row(picture(described={"caption": "a shoe", "ocr": SIGN}), (Cell(standing, found=True),) * 2)

@@ -170,12 +170,7 @@ def _score(cell: Cell, column: Column) -> str:
     if column.raw:
         return f"cosine {quantities.cosine(cell.standing.score)}"
     words = f", {cell.standing.words:+.1f} by words" if cell.standing.words >= 0.05 else ""
-    return quantities.score(cell.standing.score, _unit(column)) + words
-
-
-def _unit(column: Column) -> str:
-    """By what produced it: ranks that were fused give no standard deviations."""
-    return quantities.POINTS if column.facts and column.facts[0].endswith(", rrf") else quantities.SIGMA
+    return quantities.score(cell.standing.score, column.unit) + words
 
 
 def _short(cell: Cell) -> str:

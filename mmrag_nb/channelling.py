@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import registry
-from .retrieval.calibration import Statistics, unit
+from .retrieval.calibration import Statistics, unit_of
 from .retrieval.channels import Channel, Probe
 from .truncation import truncated
 
@@ -70,8 +70,8 @@ class Channels:
             own = self._measured(catalog, way, asked, pictures)
             ways = [one for one in beside if one.encoder.space == way.encoder.space and self.channel(catalog, one)]
             every = [self._measured(catalog, one, asked, pictures) for one in ways]
-            deviation = unit(every or [own], way.encoder.least_deviation)
-            return Probe(channel, query, own.scale(query, deviation), chance=own.reached(deviation))
+            unit = unit_of(every or [own], way.encoder.least_deviation)
+            return Probe(channel, query, own.scale(query, unit), chance=own.reached(unit))
 
     def _measured(self, catalog: Catalog, way: Way, asked: Modality, pictures: Callable[[], Loader]) -> Statistics:
         """What the background reaches in the channel of ``way``: as kept in the index, and of what has come since."""
@@ -89,7 +89,7 @@ class Channels:
             if statistics.n + int(new.sum()) != len(channel.ids):  # written by others meanwhile
                 new, statistics = np.ones(len(channel.ids), bool), Statistics.empty(*background.shape)
             if new.any():
-                statistics = statistics.updated(background, channel.vectors[new])
+                statistics = statistics.updated(background, channel.vectors if new.all() else channel.vectors[new])
                 catalog.set_statistics(place, digest, int(channel.ids[-1]), statistics.to_bytes())
             self._statistics[key] = statistics
         return self._statistics[key]

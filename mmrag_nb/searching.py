@@ -223,15 +223,19 @@ class Searching(Asking):
         whole = scope.where is None and scope.modalities is None
         if not (self._settings.abstain and in_words and whole and len(order)) or how.raw or how.fusion != "calibrated":
             return ""
-        row = int(np.argmax(order.own))
-        found_by = ranking.probes[order.by[row]] if not np.isnan(order.cosines[row]) else ranking.probes[0]
-        verdict = judge(float(order.own[row]), found_by.chance, looks=len(ranking.probes))
+        # By their cosines: what words chance shares with an arbitrary question was not measured.
+        there = np.flatnonzero(~np.isnan(order.cosines))
+        if not len(there):
+            return ""
+        row = int(there[np.argmax(order.calibrated[there])])
+        best = float(order.calibrated[row])
+        verdict = judge(best, ranking.probes[order.by[row]].chance, looks=len(ranking.probes))
         if verdict.answerable:
             return ""
         often = f"about 1 in {round(1 / verdict.surprise)}" if verdict.surprise < 0.5 else "most"
         reach = "reaches" if verdict.surprise < 0.5 else "reach"
         return (
-            f"Nothing here seems to answer this: the best hit stands at {order.own[row]:+.1f} σ, which {often} of the "
+            f"Nothing here seems to answer this: the best hit stands at {best:+.1f} σ, which {often} of the "
             f"questions that have nothing to do with this index {reach}, too."
         )
 

@@ -110,7 +110,7 @@ class Settings(HasTraits):
         default_value=False, help="Rank by raw cosines, uncalibrated and without words, as naive systems do."
     ).tag(config=True)
     lexical_weight = Float(
-        3.0, min=0.0, help="Standard deviations that a full match of the question's words is worth."
+        1.5, min=0.0, help="Standard deviations that a full match of the question's words is worth."
     ).tag(config=True)
     fusion = Unicode("calibrated", help="How channels become one ranking: calibrated, rrf, weighted.").tag(config=True)
     weights = Dict(

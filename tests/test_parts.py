@@ -27,7 +27,7 @@ def test_no_background_is_embedded_for_a_space_without_vectors(embedded):
         (way,) = rag._searching._ways()
         embedded.clear()
         catalog.remove([item.id for item in rag.items()])
-        assert parts.probe(catalog, way, "text", np.zeros(4, np.float32)) is None
+        assert parts.probe(catalog, way, [way], "text", np.zeros(4, np.float32)) is None
         assert embedded == []
 
 

@@ -93,7 +93,8 @@ def _ask(shell: shells.Shell, path: Path, questions: Sequence[str]) -> list[Aske
     for question in questions:
         total = shell.run(f"%mmrag_ask {question}")
         stages: dict[str, float] = shell.value("_stopwatch.stages()")
-        named = {_NAMES.get(stage, stage): seconds for stage, seconds in stages.items()}
+        named = dict.fromkeys(_NAMES.values(), 0.0)  # where nothing seems to answer, nothing is written
+        named |= {_NAMES.get(stage, stage): seconds for stage, seconds in stages.items()}
         rest = max(0.0, total - sum(named.values()))
         asked.append(Asked(question, {REST: rest, **named, TOTAL: total}, shell.value("_stopwatch.size()")))
     return asked
@@ -111,6 +112,8 @@ def _table(asked: Sequence[Asked], heading: str) -> Iterator[str]:
         yield f"{stage:34}{median * 1000:7.1f} ms{late * 1000:7.1f} ms"
     median, _ = quantiles([one.seconds[TOTAL] for one in asked])
     yield f"promised: a median under {LIMIT * 1000:.0f} ms; {'kept' if median < LIMIT else 'NOT KEPT'}"
+    if silent := sum(not one.seconds[_NAMES["generate"]] for one in asked):
+        yield f"{silent} of {len(asked)} questions: nothing seemed to answer, so that nothing was written"
     size, large = quantiles([one.card for one in asked])
     yield f"{'the card, bytes':34}{size:10,.0f}{large:10,.0f}"
 

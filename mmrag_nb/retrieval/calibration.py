@@ -25,14 +25,16 @@ cosine.
    to a constant (van den Oord, Li and Vinyals 2018, "Representation Learning with Contrastive Predictive Coding"): an
    equal rise says as much between texts as between a text and a picture.
 
-``score = (cosine - z) / unit``: standard deviations above what one arbitrary question in twenty reaches.
+``score = (cosine - z) / unit``: standard deviations above what one arbitrary question in twenty reaches. Above zero,
+the unit is at least what the encoder names: where chance hardly varies, as among texts that share no word, the first
+shared word is no certainty. Below, what was measured holds: less than chance is nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmrag_nb.types import Vectors
-
-T = TypeVar("T", float, "NDArray[np.float32]")
 
 FALSE_ALARMS = 0.05
 """Share of arbitrary questions whose best score in a channel is above zero: the usual 5 %."""
@@ -67,17 +67,36 @@ class Scale:
     mean: float
     """Cosine that the best vector of the channel reaches for one arbitrary question in twenty."""
     deviation: float
+    """What one standard deviation above ``mean`` is, at least the least that means something in the space."""
     average: float = 0.0
     """Cosine that any vector of the channel is expected to reach: where one stands of which nothing is known."""
+    below: float | None = None
+    """What one standard deviation below ``mean`` is, the same where absent."""
 
-    def score(self, cosines: T) -> T:
+    def score(self, cosines: float | NDArray[np.floating]) -> NDArray[np.float64]:
         """Standard deviations above chance; any shape."""
-        return (cosines - self.mean) / self.deviation
+        gains = np.asarray(cosines, np.float64) - self.mean
+        return np.asarray(gains / np.where(gains > 0, self.deviation, self.below or self.deviation))
 
     @property
     def unknown(self) -> float:
         """The score of a chunk of which nothing is known: an average one's."""
-        return self.score(self.average)
+        return float(self.score(self.average))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One standard deviation in a space."""
+
+    deviation: float
+    """As measured."""
+    least: float
+    """The smallest that means something above chance: below it lies noise of the space itself."""
+
+    @property
+    def above(self) -> float:
+        """What counts above chance."""
+        return max(self.deviation, self.least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,24 +141,26 @@ class Statistics:
                 levels += float(np.square(cosines.mean(0)).sum())
         return Statistics(self.n + len(vectors), total, sums, squares, maxima, levels)
 
-    def scale(self, query: Vectors, deviation: float) -> Scale:
+    def scale(self, query: Vectors, unit: Unit) -> Scale:
         """What is usual for ``query`` (d,), at a cost that does not depend on ``n``.
 
-        ``deviation`` is the unit of the space, see :func:`unit`. Without vectors, or with fewer than two background
-        queries, nothing is known and the score is the cosine.
+        ``unit`` is that of the space, see :func:`unit_of`. Without vectors, or with fewer than two background queries,
+        nothing is known and the score is the cosine.
         """
         if not self.known:
             return Scale(0.0, 1.0)
         level = self.share * float(query.astype(np.float64) @ self.total) / self.n
         bank = float(self.sums.mean()) / self.n
-        return Scale(self._zero + level, deviation, (1 - self.share) * bank + level)
+        return Scale(self._zero + level, unit.above, (1 - self.share) * bank + level, unit.deviation)
 
-    def reached(self, deviation: float) -> NDArray[np.float64]:
+    def reached(self, unit: Unit) -> NDArray[np.float64]:
         """(b,) the best score that each background query reaches: what chance looks like, for abstention.
 
         Of those alone that have any but a copy of themselves to reach.
         """
-        return (self._gains - self._zero) / deviation if self.known else np.empty(0)
+        if not self.known:
+            return np.empty(0)
+        return Scale(self._zero, unit.above, below=unit.deviation).score(self._gains)
 
     @property
     def known(self) -> bool:
@@ -189,7 +210,7 @@ class Statistics:
         return cls(int(numbers[2]), total, sums, squares, maxima, float(numbers[3]))
 
 
-def unit(channels: Iterable[Statistics], least: float = LEAST_DEVIATION) -> float:
-    """One standard deviation in a space, over its ``channels``; ``least`` is the smallest that means something."""
+def unit_of(channels: Iterable[Statistics], least: float = LEAST_DEVIATION) -> Unit:
+    """One standard deviation in a space, over its ``channels``."""
     squares = [channel.deviation**2 for channel in channels if channel.known]
-    return max(float(np.mean(squares)) ** 0.5, least) if squares else 1.0
+    return Unit(max(float(np.mean(squares)) ** 0.5, LEAST_DEVIATION) if squares else 1.0, least)

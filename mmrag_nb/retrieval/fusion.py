@@ -17,7 +17,7 @@ Fusion = Literal["calibrated", "rrf", "weighted"]
 
 _SMOOTHING = 60
 """Cormack, Clarke and Büttcher's constant: how slowly a place further down a list loses its worth."""
-_USUAL_LEXICAL_WEIGHT = 3.0
+_USUAL_LEXICAL_WEIGHT = 1.5
 """At this weight, in standard deviations, the words' list counts as much as another list does."""
 
 
@@ -41,7 +41,7 @@ def fuse(
     - ``rrf``: reciprocal ranks (Cormack, Clarke and Büttcher 2009, "Reciprocal Rank Fusion outperforms Condorcet and
       individual Rank Learning Methods"), the sum of ``weight * 61 / (60 + rank)`` over the lists that hold the chunk.
       61 changes no order; with it, the first place of one list is worth its weight, so that scores read as 1, 2, 3 and
-      not as 0.016. The words' list holds the chunks that share any, with weight ``lexical_weight / 3``.
+      not as 0.016. The words' list holds the chunks that share any, with weight ``lexical_weight / 1.5``.
 
     Parameters
     ----------

@@ -29,6 +29,9 @@ CANDIDATES = 50
 _MIXED = 10
 """So many times more are put up for a question of several parts: what is best in sum may be best in none."""
 
+_LEAK = 0.25
+"""What standard deviations below chance count in a question of several parts: how unlike a part something is must not
+outweigh how like the other it is."""
 _FEW = 64
 """Chunks up to which counting what is higher beats sorting everything."""
 _SPARSE = 4
@@ -203,6 +206,8 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
         if method != "rrf":
             unknown = 0.0 if how.raw else float(np.mean([probes[row].scale.unknown for row in rows]))
             fused = np.where(np.isnan(seen[rows]).all(axis=0), unknown, fused)
+        if len(weights) > 1 and not how.raw:
+            fused = np.where(fused < 0, _LEAK * fused, fused)
         total = total + weight * fused
     squares = sum(weight * weight for weight in weights.values())
     norm: float = sum(map(abs, weights.values())) if how.raw else squares**0.5

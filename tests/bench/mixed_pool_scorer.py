@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from mmrag_nb.retrieval.calibration import Statistics, unit
+from mmrag_nb.retrieval.calibration import Statistics, unit_of
 
 
 class Scorer:
@@ -17,7 +17,7 @@ class Scorer:
             statistics = Statistics.empty(len(background_text), vectors.shape[1]).updated(background_text, vectors)
             self.channels.append((vectors, statistics))
 
-        self.unit = unit(statistics for _, statistics in self.channels)
+        self.unit = unit_of(statistics for _, statistics in self.channels)
 
     def score(self, query):
         return tuple(

@@ -167,7 +167,7 @@ def test_regions_are_looked_for_in_the_two_best_firm_pictures_only():
     picture = white_with_red(box)
     encoder = SeesOnePlace(box)
     hits = Hits(
-        (hit(1, picture, seen_as="text"), hit(2, picture, calibrated=1.0), *(hit(n, picture) for n in (3, 4, 5)))
+        (hit(1, picture, seen_as="text"), hit(2, picture, calibrated=-1.0), *(hit(n, picture) for n in (3, 4, 5)))
     )
     marked = regions(hits, encoder, QUERY, 0.1)
     assert [one.region is not None for one in marked] == [False, False, True, True, False]

@@ -105,9 +105,9 @@ completing.Completing._add = stopped""",
     reply, _ = run(kernel, "%mmrag_search how high is hill 7? --strategy grounded")
     assert reply["ename"] == "KeyboardInterrupt"
     run(kernel, "completing.Completing._add = whole")
-    assert "grounded lacks 44 text chunks to embed" in shown(run(kernel, "%mmrag_status --strategy grounded")[1])[1]
+    assert "grounded lacks 52 text chunks to embed" in shown(run(kernel, "%mmrag_status --strategy grounded")[1])[1]
     told, result = shown(run(kernel, "%mmrag_search how high is hill 7? --strategy grounded")[1])
-    assert any(line.startswith("completing for grounded ") and " of 44" in line for line in told)
+    assert any(line.startswith("completing for grounded ") and " of 52" in line for line in told)
     assert "«Hill 7» is" in result
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmrag_nb.retrieval import calibration
-from mmrag_nb.retrieval.calibration import LEAST_DEVIATION, Scale, Statistics
+from mmrag_nb.retrieval.calibration import LEAST_DEVIATION, Scale, Statistics, Unit
 
 NOTHING = np.empty((0, 8), np.float32)
 
@@ -19,7 +19,7 @@ def measured(background, vectors):
 
 def scale_of(statistics, query, least=LEAST_DEVIATION):
     """The scale in a space that has this channel alone."""
-    return statistics.scale(query, calibration.unit([statistics], least))
+    return statistics.scale(query, calibration.unit_of([statistics], least))
 
 
 def drawn(seed, n, d=16, mean=0.3):
@@ -96,7 +96,7 @@ def test_a_picture_can_win_though_no_raw_cosine_of_a_picture_reaches_a_text():
     assert raw_images.max() < raw_texts.min()
     assert raw_images.argmax() == 3
     channels = [measured(background, images), measured(background, texts)]
-    one = calibration.unit(channels)
+    one = calibration.unit_of(channels)
     scores = channels[0].scale(query, one).score(raw_images)
     assert scores[3] > channels[1].scale(query, one).score(raw_texts).max()
 
@@ -113,16 +113,25 @@ def test_one_arbitrary_question_in_twenty_exceeds_zero_whatever_the_size(n):
     assert np.mean(above) == pytest.approx(0.05, abs=0.025)
 
 
+def test_the_least_deviation_holds_above_chance_alone():
+    statistics, query = measured(drawn(0, 100), drawn(1, 50)), drawn(2, 1)[0]
+    plain, wide = scale_of(statistics, query), scale_of(statistics, query, least=5.0)
+    above, below = plain.mean + 0.1, plain.mean - 0.1
+    assert wide.score(above) == pytest.approx(0.1 / 5)
+    assert wide.score(below) == pytest.approx(plain.score(below))
+    assert plain.score(above) == pytest.approx(0.1 / statistics.deviation)
+
+
 def test_a_unit_is_shared_by_the_channels_of_a_space():
     background = drawn(0, 100)
     wide, narrow = (measured(background, unit(drawn(seed, 50) + push)) for seed, push in ((1, 0.0), (2, 4.0)))
     assert wide.deviation > 1.5 * narrow.deviation
-    one = calibration.unit([wide, narrow])
-    assert one == pytest.approx(np.sqrt((wide.deviation**2 + narrow.deviation**2) / 2))
+    one = calibration.unit_of([wide, narrow])
+    assert one.above == one.deviation == pytest.approx(np.sqrt((wide.deviation**2 + narrow.deviation**2) / 2))
     query = drawn(3, 1)[0]
     rises = [statistics.scale(query, one).score(np.array([0.5, 0.6])) for statistics in (wide, narrow)]
     assert np.diff(rises[0]) == pytest.approx(np.diff(rises[1]))
-    assert calibration.unit([Statistics.empty(3, 2)]) == 1.0
+    assert calibration.unit_of([Statistics.empty(3, 2)]).deviation == 1.0
 
 
 def test_a_question_that_is_near_to_everything_is_not_taken_for_an_answer():
@@ -162,9 +171,9 @@ def test_where_an_average_vector_stands():
 def test_what_the_background_reaches_is_what_its_own_scales_say():
     background, vectors = drawn(0, 100), drawn(1, 50)
     statistics = measured(background, vectors)
-    slow = [statistics.scale(query, 0.1).score(vectors @ query).max() for query in background]
-    assert statistics.reached(0.1) == pytest.approx(np.array(slow), abs=1e-4)
-    assert (statistics.reached(0.1) > 0).sum() == 5
+    slow = [statistics.scale(query, Unit(0.1, 0.0)).score(vectors @ query).max() for query in background]
+    assert statistics.reached(Unit(0.1, 0.0)) == pytest.approx(np.array(slow), abs=1e-4)
+    assert (statistics.reached(Unit(0.1, 0.0)) > 0).sum() == 5
 
 
 def test_background_that_is_in_the_index_is_no_matter_of_chance():
@@ -174,7 +183,7 @@ def test_background_that_is_in_the_index_is_no_matter_of_chance():
     scales = [scale_of(one, query) for one in (alone, beside)]
     assert scales[1].mean < calibration.COPY
     assert abs(scales[0].mean - scales[1].mean) < scales[0].deviation
-    assert not measured(background, background[:1]).reached(1.0).max() > 3
+    assert not measured(background, background[:1]).reached(Unit(1.0, 0.0)).max() > 3
 
 
 def test_one_blank_page_is_no_certainty():
@@ -189,7 +198,7 @@ def test_the_least_deviation_bounds_the_score():
     vectors = unit(np.eye(2, 8) + 0.5)
     statistics = measured(np.repeat(vectors[:1], 50, 0), vectors[1:])
     assert scale_of(statistics, vectors[0], least=0.08).deviation == 0.08
-    assert statistics.reached(0.08) == pytest.approx(np.zeros(50), abs=1e-6)
+    assert statistics.reached(Unit(0.08, 0.08)) == pytest.approx(np.zeros(50), abs=1e-6)
 
 
 @pytest.mark.parametrize("background", [NOTHING, drawn(0, 1, 8)])
@@ -200,4 +209,4 @@ def test_nothing_to_measure_leaves_the_cosine(background, vectors):
 
 def test_no_vectors_leave_the_cosine():
     assert scale_of(measured(drawn(0, 40, 8), NOTHING), drawn(2, 1, 8)[0]) == Scale(0.0, 1.0)
-    assert not len(measured(drawn(0, 40, 8), NOTHING).reached(1.0))
+    assert not len(measured(drawn(0, 40, 8), NOTHING).reached(Unit(1.0, 0.0)))

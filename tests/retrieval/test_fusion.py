@@ -33,7 +33,7 @@ def slow_weighted(scores, lexical, weights, lexical_weight):
 
 def slow_rrf(scores, lexical, weights, lexical_weight):
     lists = [([None if math.isnan(s) else s for s in row], w) for row, w in zip(scores, weights, strict=True)]
-    lists.append(([share or None for share in lexical], lexical_weight / 3))
+    lists.append(([share or None for share in lexical], lexical_weight / 1.5))
     fused = []
     for chunk in range(len(lexical)):
         total = 0.0
@@ -69,7 +69,7 @@ def test_equal_scores_share_the_better_rank():
 
 def test_the_first_place_is_worth_its_lists_weight():
     scores = np.array([[9.0, 1], [NAN, 1]])
-    fused = fuse(scores, np.array([0.2, 0]), weights=[1, 2], lexical_weight=3, method="rrf")
+    fused = fuse(scores, np.array([0.2, 0]), weights=[1, 2], lexical_weight=1.5, method="rrf")
     np.testing.assert_allclose(fused, [1 + 1, 61 / 62 + 2])
 
 

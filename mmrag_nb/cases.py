@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .finding import Scope
     from .insight.why import View
     from .queries import Query
     from .results import Hits
     from .retrieval.channels import Probe
-    from .searching import Scope
     from .types import Chunk, Item, Vectors
 
 

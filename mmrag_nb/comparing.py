@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .catalog.catalog import Catalog
+    from .finding import Ranking
     from .queries import Query
     from .results import Hit, Hits
     from .retrieval.search import Scored
-    from .searching import Ranking
     from .types import Modality
     from .variants import Variant, Variants
 

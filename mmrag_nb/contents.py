@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog.patterns import matches
 from .errors import EmptyIndex, MMRagError, UnknownName
-from .results import Hit, Hits, Status
+from .reports import Status
+from .results import Hit, Hits
 from .settings import MODELS
 from .types import Item, name_of
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .comparing import Comparing
 from .errors import MMRagError
+from .finding import Scope
 from .mapping import Mapping2D
 from .results import Hit
 from .searchable import Searchable
-from .searching import Scope
 from .types import Item
 from .unfound import absent
 

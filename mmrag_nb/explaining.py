@@ -13,12 +13,12 @@ from . import carrying
 from .cases import Asked, Case
 from .describing import texts
 from .errors import InvalidSetting, UnknownName
+from .finding import content_words
 from .insight import changes, spoken, word_shares
 from .insight.why import Placing, Term, View, Why
 from .results import Hit, Hits
 from .retrieval import lexical
 from .retrieval.search import tell
-from .searching import content_words
 from .settings import MOST_HITS
 from .truncation import truncated
 from .unfound import unseen
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .catalog.catalog import Catalog
+    from .finding import Ranking, Scope
     from .insight.why import Heat, WordShare
     from .parts import Parts
     from .queries import Query
     from .retrieval.channels import Probe
     from .retrieval.search import Order
-    from .searching import Ranking, Scope, Searching
+    from .searching import Searching
     from .settings import Settings
     from .types import Item
 

@@ -14,7 +14,7 @@ from .embedding import embed
 from .errors import MMRagError
 from .parts import library_versions
 from .registry import modality_of
-from .results import Skipped
+from .reports import Skipped
 from .settings import MODELS
 from .transcribing import transcribe
 from .types import Chunk, LoadedChunk

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .catalog.catalog import Catalog
 from .contents import Contents
 from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
-from .results import Removal
+from .reports import Removal
 from .settings import MODELS, Settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .errors import MMRagError
 from .indexing import up_to_date
 from .loaders.excerpt import size
 from .registry import entry, modality_of
-from .results import Plan, Planned, Skipped
+from .reports import Plan, Planned, Skipped
 from .settings import NONE, model_entry
 from .trial import Trial, try_out
 from .types import MODALITIES

@@ -17,7 +17,8 @@ from .generation.prompt import INSTRUCTIONS
 from .indexing import Indexing
 from .keeping import existing
 from .planning import Planning
-from .results import Answer, IndexReport, Plan, Removal
+from .reports import IndexReport, Plan, Removal
+from .results import Answer
 from .searchable import scope
 from .settings import Settings
 from .sources.given import as_sources
@@ -176,7 +177,8 @@ class MultimodalRAG(Explained):
         hits = self._found(by, query, start, scope(k, raw, modalities, where))
         asked = query.words if query.picture is None else question.strip()
         if hits.doubt:
-            return Answer(asked or query.shown, hits.doubt, hits, timings=hits.timings, abstained=True)
+            told = f"{hits.doubt} With the setting abstain off, it is answered all the same."
+            return Answer(asked or query.shown, told, hits, timings=hits.timings, abstained=True)
         generator, stands_in = self._parts.generator()
         pictures = () if query.picture is None else (query.picture,)
         prompt = Prompt(asked, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits), pictures)

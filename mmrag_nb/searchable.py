@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidSetting, MMRagError
 from .explaining import Explaining
+from .finding import Scope
 from .keeping import Kept
 from .parts import Parts
 from .registry import modality_of
 from .results import Hit, Hits
-from .searching import Scope, Searching
+from .searching import Searching
 from .types import Item
 from .variants import Variants
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .completing import Lacking
     from .protocols import Progress
     from .queries import Query
-    from .results import IndexReport
+    from .reports import IndexReport
     from .settings import Settings
     from .types import Modality
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import MMRagError
 from .insight.spoken import WORDS, noted
-from .results import Skipped
+from .reports import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .parts import Parts
-    from .results import Skipped
+    from .reports import Skipped
     from .settings import Settings
     from .types import Modality, Resolved
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .cases import Asked, Case
     from .catalog.catalog import Catalog
     from .parts import Parts
-    from .results import Skipped
+    from .reports import Skipped
 
 
 def absent(name: str, skipped: Iterable[Skipped]) -> Why | None:

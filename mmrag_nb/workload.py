@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .results import IndexReport, Skipped
+from .reports import IndexReport, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

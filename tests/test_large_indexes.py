@@ -8,7 +8,7 @@ import pytest
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.bench import synthetic
-from mmrag_nb.catalog import reading
+from mmrag_nb.catalog import lexicon, spaces
 from mmrag_nb.catalog.catalog import Catalog
 from mmrag_nb.catalog.words import terms
 from mmrag_nb.retrieval import search
@@ -42,7 +42,7 @@ def rag(path, tmp_path):
 @pytest.mark.parametrize("block", [7, 4096])
 @pytest.mark.parametrize("size", [1, 20, 21, 300])
 def test_words_among_chosen_chunks(catalog, monkeypatch, size, block):
-    monkeypatch.setattr(reading, "_BLOCK", block)
+    monkeypatch.setattr(lexicon, "_BLOCK", block)
     rng = np.random.default_rng(size)
     allowed = np.sort(rng.choice(np.arange(1, catalog.chunk_count() + 1), size, replace=False))
     for question in [" ".join(map(synthetic._word, range(5))), *synthetic.questions(5)]:
@@ -58,7 +58,7 @@ def test_words_among_chosen_chunks(catalog, monkeypatch, size, block):
 @pytest.mark.parametrize("block", [7, 4096])
 @pytest.mark.parametrize("part", [None, "text", "image", "audio"])
 def test_vectors_come_by_chunk(catalog, path, monkeypatch, part, block):
-    monkeypatch.setattr(reading, "_BLOCK", block)
+    monkeypatch.setattr(spaces, "_BLOCK", block)
     db = sqlite3.connect(path)
     slow = db.execute(
         "SELECT chunk, vector FROM views JOIN vectors USING (key) JOIN chunks ON chunks.id = chunk WHERE view = 'text'"

@@ -9,11 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from mmrag_nb import searching as ranking
+from mmrag_nb import finding, searching
 from mmrag_nb.asking import Asking
+from mmrag_nb.catalog.lexicon import Lexicon
 from mmrag_nb.catalog.reading import Reading
+from mmrag_nb.catalog.spaces import Spaces
 from mmrag_nb.channelling import Channels
 from mmrag_nb.errors import MMRagError
+from mmrag_nb.finding import Finding
 from mmrag_nb.rag import MultimodalRAG
 from mmrag_nb.retrieval import search as retrieval
 from mmrag_nb.retrieval.calibration import Scale
@@ -42,20 +45,20 @@ COLD, FIRST = "the search itself, nothing in memory yet", "the first search"
 AGAIN = "calibrate, the next time it is opened"
 
 _ONCE = (
-    (Reading, "matrix", "read the vectors"),
+    (Spaces, "matrix", "read the vectors"),
     (MemoryStore, "fit", "fill the store"),
     (Channels, "probe", CALIBRATE),
-    (Searching, "_unreached", "count what is reached"),
+    (Finding, "_unreached", "count what is reached"),
 )
 _EACH = (
     (Asking, "query", "embed the question"),
-    (ranking, "candidates", "nearest neighbours (store)"),
+    (finding, "candidates", "nearest neighbours (store)"),
     (Scale, "score", "calibrated scores"),
-    (ranking, "rank", "fuse, pool and sort"),
+    (finding, "rank", "fuse, pool and sort"),
     (retrieval, "_raw_ranks", "raw ranks"),
-    (Reading, "bm25", "words (BM25)"),
-    (Reading, "document_frequency", "how rare the words are"),
-    (ranking, "select", "near-duplicates"),
+    (Lexicon, "bm25", "words (BM25)"),
+    (Lexicon, "document_frequency", "how rare the words are"),
+    (searching, "select", "near-duplicates"),
     (Reading, "records", "records and previews"),
     (Reading, "previews", "records and previews"),
     (Searching, "_doubt", "whether anything answers"),

@@ -27,17 +27,15 @@ class Verdict:
     ``b`` background questions can tell."""
 
 
-def judge(
-    best: float, maxima: NDArray[np.floating], *, looks: int = 1, false_answers: float = FALSE_ANSWERS
-) -> Verdict:
+def judge(best: float, maxima: NDArray[np.floating], *, false_answers: float = FALSE_ANSWERS) -> Verdict:
     """Hold ``best`` against what background questions reach in the very same channel.
 
     A question that has nothing to do with the index is one more draw of the background: it is as likely to take any
     place among the ``b + 1`` scores. So the share of places as high, ``(1 + #{maxima >= best}) / (b + 1)``, stays at
     or below 5 % for at most 5 % of such questions, whatever the distribution and the size of the index: a conformal
     p-value (Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World"; Bates et al. 2023, "Testing for
-    outliers with conformal p-values"). Whoever looks in several channels finds by chance in each: the share is
-    multiplied by their number (Bonferroni).
+    outliers with conformal p-values"). Whoever looks in several channels finds by chance in each, and so a little more
+    often: the share is that of one channel, as the score's zero is, so that a refusal is a score below zero.
 
     Parameters
     ----------
@@ -46,8 +44,6 @@ def judge(
     maxima
         (b,), the best score of each background question where ``best`` was found. Where there are too few to tell 5 %,
         all of them have to be exceeded. With none, everything is answerable.
-    looks
-        Number of channels that were looked at.
     false_answers
         The share wanted instead of 5 %.
     """
@@ -55,5 +51,5 @@ def judge(
     if not b:
         return Verdict(answerable=True, surprise=1.0)
     higher = int(np.count_nonzero(maxima >= best - _ROUNDING))
-    surprise = min(1.0, looks * (1 + higher) / (b + 1))
+    surprise = (1 + higher) / (b + 1)
     return Verdict(answerable=surprise <= false_answers or not higher, surprise=surprise)

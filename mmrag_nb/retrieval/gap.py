@@ -29,7 +29,8 @@ def gap_line(picture: Scored, name: str, place: int | None, *, total: int, raw: 
     )
     if raw:
         return f"{stands}. Raw cosines of pictures and of texts cannot be compared, and calibration is off."
-    unusual = f"{picture.calibrated:+.1f} σ against chance among pictures"
+    above = round(picture.calibrated, 1) + 0.0  # no -0.0
+    unusual = f"{above:+.1f} σ, {'above' if above > 0 else 'no more than'} chance among pictures"
     if place is None:
         return f"{stands}. Calibrated ({unusual}), it is not among the hits."
     if place < before:

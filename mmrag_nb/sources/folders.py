@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import SourceError
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.types import Record, Resolved
 
 from .globs import Matches, below, expand_home

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 
 MAGIC = frozenset("*?[")
 

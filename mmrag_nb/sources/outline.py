@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mmrag_nb.errors import SourceError
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.types import Source
 
 from .dicts import take_apart, unfit_content

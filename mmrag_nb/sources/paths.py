@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from mmrag_nb.errors import SourceError, nearest
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.types import Item, Metadata, Modality, Resolved
 
 from .folders import by_folder, recorded

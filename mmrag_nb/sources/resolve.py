@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmrag_nb.errors import SourceError
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.types import Resolved
 
 from .dicts import take_apart, unfit_content

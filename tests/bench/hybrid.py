@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from mmrag_nb import MultimodalRAG
-from mmrag_nb.searching import content_words
+from mmrag_nb.finding import content_words
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(os.environ.get("MMRAG_CASES", ROOT.parent / "shared" / "cases"))

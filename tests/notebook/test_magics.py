@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 from shells import fails
 
-from mmrag_nb.results import Answer, IndexReport
+from mmrag_nb.reports import IndexReport
+from mmrag_nb.results import Answer
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrag_nb.results import Status
+from mmrag_nb.reports import Status
 
 
 @pytest.fixture

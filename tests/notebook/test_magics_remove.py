@@ -7,7 +7,7 @@ from shells import fails
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.errors import EmptyIndex, MMRagError, UnknownName
-from mmrag_nb.results import Plan, Removal
+from mmrag_nb.reports import Plan, Removal
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
 

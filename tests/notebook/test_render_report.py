@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from bs4 import BeautifulSoup
 
-from mmrag_nb.results import IndexReport, Skipped
+from mmrag_nb.reports import IndexReport, Skipped
 
 SKIPPED = (Skipped("broken.jpg", "no picture: it is cut off; save it anew"),)
 WHOLE = IndexReport(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.sources import frames
 from mmrag_nb.sources.given import as_sources
 from mmrag_nb.sources.outline import addresses, expected

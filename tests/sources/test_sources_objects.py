@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydub import AudioSegment
 
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.sources.resolve import resolve
 from mmrag_nb.types import Resolved, Source
 

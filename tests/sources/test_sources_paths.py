@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.sources.paths import resolve_path
 from mmrag_nb.sources.resolve import resolve
 from mmrag_nb.types import Resolved, Source

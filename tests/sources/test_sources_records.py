@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.sources.given import as_sources
 from mmrag_nb.sources.metadata import mended
 from mmrag_nb.sources.outline import addresses, expected

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from mmrag_nb.errors import SourceError
-from mmrag_nb.results import Skipped
+from mmrag_nb.reports import Skipped
 from mmrag_nb.sources import urls
 from mmrag_nb.sources.resolve import resolve
 from mmrag_nb.sources.urls import fetch

@@ -14,7 +14,7 @@ from mmrag_nb.notebook.session import one_line
 from .base import SessionMagics
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Status
+    from mmrag_nb.reports import Status
 
 
 @magics_class

@@ -18,7 +18,7 @@ from mmrag_nb.notebook.session import one_line
 from .base import SessionMagics
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import IndexReport, Plan
+    from mmrag_nb.reports import IndexReport, Plan
 
 
 @magics_class

@@ -14,7 +14,7 @@ from mmrag_nb.notebook.session import one_line
 from .base import SessionMagics
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Removal
+    from mmrag_nb.reports import Removal
 
 
 @magics_class

@@ -15,7 +15,7 @@ from mmrag_nb.notebook.progress import Meter, line
 from mmrag_nb.notebook.render import plain, report
 from mmrag_nb.notebook.render.escape import escape, name, one_line
 from mmrag_nb.notebook.render.quantities import count
-from mmrag_nb.results import IndexReport
+from mmrag_nb.reports import IndexReport
 from mmrag_nb.types import MODALITIES, Item
 
 from .controls import button, field

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from .media import Media
 
 _LEGEND = (
-    f"Rank, with places won ▲ or lost ▼ against the first column; score, in standard deviations ({quantities.SIGMA}) "
-    "where it does not say otherwise; what moved it. A dash: not among the hits, its rank in brackets."
+    "Rank, with places won ▲ or lost ▼ against the first column; score, where it does not say otherwise in standard "
+    f"deviations ({quantities.SIGMA}) above {quantities.CHANCE}; what moved it. A dash: not among the hits, its rank in "
+    "brackets."
 )
 _KINDS = {"text": "texts", "image": "pictures", "audio": "recordings", "video": "videos"}
 

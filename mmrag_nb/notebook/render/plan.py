@@ -14,7 +14,7 @@ from .style import section
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmrag_nb.results import Plan, Planned
+    from mmrag_nb.reports import Plan, Planned
 
 _HEADINGS = ("items", "new", "in the index", "chunks", "index grows by", "time")
 _NAMES = {"image": "images", "text": "text", "audio": "audio", "video": "videos"}

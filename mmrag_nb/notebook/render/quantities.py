@@ -6,6 +6,8 @@ import math
 
 NONE = "—"
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
+CHANCE = "what one arbitrary question in twenty reaches"
+"""Zero of calibrated scores."""
 POINTS = "rank points"
 """Unit of scores that reciprocal-rank fusion makes."""
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -11,7 +11,7 @@ from .report import counted
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Removal
+    from mmrag_nb.reports import Removal
 
 _LISTED = 20
 """Items that are named; the rest is counted."""

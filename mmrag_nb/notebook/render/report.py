@@ -12,7 +12,7 @@ from .style import section
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mmrag_nb.results import IndexReport, Skipped
+    from mmrag_nb.reports import IndexReport, Skipped
 
 _NAMES = {
     "image": ("image", "images"),

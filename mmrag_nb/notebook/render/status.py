@@ -11,7 +11,7 @@ from .report import counted
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Status
+    from mmrag_nb.reports import Status
 
 
 def _rows(status: Status) -> list[tuple[str, str]]:

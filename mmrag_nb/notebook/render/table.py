@@ -18,8 +18,8 @@ HEADINGS = ("rank", "modality", "evidence", "raw cosine", "raw rank", "calibrate
 RERANKED = ("rank", "before", *HEADINGS[1:], "reranked")
 """Headings where a reranker looked a second time."""
 _CHANCE = (
-    "how far the raw cosine lies above what one arbitrary question in twenty reaches among its kind, in standard "
-    f"deviations ({quantities.SIGMA})"
+    f"how far the raw cosine lies above {quantities.CHANCE} among its kind, in standard deviations "
+    f"({quantities.SIGMA}); from 0 down, it may be chance"
 )
 CAPTION = f"Calibrated: {_CHANCE}. Score: calibrated plus the words' share."
 RAW = f"Ranked by raw cosine alone: the score is the raw cosine. Calibrated, not used here: {_CHANCE}."

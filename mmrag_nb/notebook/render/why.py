@@ -23,6 +23,7 @@ STYLE = f"""
 .mmrag .mm-why .mm-sub {{margin:0 0 4px;color:var(--mm-soft);font-size:12px}}
 .mmrag .mm-why .mm-counted th {{font-weight:600}}
 {heat.STYLE}{spoken.STYLE}{word_shares.STYLE}"""
+_LEGEND = f"{quantities.SIGMA}: standard deviations above {quantities.CHANCE}; from 0 down, it may be chance"
 _SEEN_AS = {"image": "its pixels", "text": "its text", "audio": "its sound", "video": "its frames"}
 
 
@@ -41,7 +42,7 @@ def text(why: Why) -> str:
     return plain.joined(
         plain.wrapped(why.question),
         plain.wrapped(f"{head}\n{why.verdict}"),
-        "\n".join(_lines(why)),
+        "\n".join([*_lines(why), f"    ({_LEGEND})"]) if why.views else "\n".join(_lines(why)),
         "\n".join(plain.wrapped(line, "    ") for line in besides.text(why.hit, plain.LONGEST)) if why.hit else "",
         f"    {heat.told(why.heat)}\n{heat.text(why.heat)}" if why.heat else "",
         "\n".join(["The question's words", *word_shares.text(why.asked, why.terms)]) if why.asked or why.terms else "",
@@ -118,6 +119,7 @@ def _stands_on(why: Why) -> str:
     return (
         '<div class="mm-scroll" role="region" aria-label="what it stands on" tabindex="0"><table class="mm-table">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+        f'<p class="mm-legend">{_LEGEND}</p>'
         if rows
         else ""
     )

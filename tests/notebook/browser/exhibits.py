@@ -20,7 +20,8 @@ from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.insight.embedding_map import EmbeddingMap, Gap
 from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
 from mmrag_nb.rag import MultimodalRAG
-from mmrag_nb.results import Answer, Hit, Hits, IndexReport, Part, Plan, Planned, Removal, Skipped, Status
+from mmrag_nb.reports import IndexReport, Plan, Planned, Removal, Skipped, Status
+from mmrag_nb.results import Answer, Hit, Hits, Part
 from mmrag_nb.types import Chunk, Item, Preview, Prompt, Record
 
 if TYPE_CHECKING:

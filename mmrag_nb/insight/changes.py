@@ -23,6 +23,7 @@ CHUNKS: dict[str, tuple[str, str]] = {
 """How chunks of each modality are counted."""
 _LITTLE = 0.05
 """Standard deviations that are not worth a word."""
+_SIGMA = "σ"
 _NAMED = 3
 """Missing words that are named."""
 
@@ -45,14 +46,16 @@ def margin(hit: Hit, view: View | None, placing: Placing, others: Sequence[float
 
     ``others`` are all scores, best first.
     """
+    if hit.before is not None:
+        return [f"A reranker made the order of the hits: by its score it was {ordinal(hit.before)}."]
     if placing.rank == 1:
-        return [f"It leads by {_score(others[0] - others[1], placing)}."] if len(others) > 1 else []
+        return [f"It leads by {_score(others[0] - others[1], hit, placing)}."] if len(others) > 1 else []
     to, goal = (1, "to be first") if placing.found else (placing.k, f"to be among the {placing.k}")
     needed = max(others[to - 1] - hit.score, 0.0)
     if needed < (1e-3 if placing.raw else _LITTLE):
-        return [f"It misses by a hair {goal}: {_score(needed, placing)}."]
-    told = f"It needs {_score(needed, placing)} {goal}"
-    if view is None:
+        return [f"It misses by a hair {goal}: {_score(needed, hit, placing)}."]
+    told = f"It needs {'' if placing.raw else '+'}{_score(needed, hit, placing)} {goal}"
+    if view is None or not (placing.raw or hit.unit == _SIGMA):  # a rank is not what a cosine can be told from
         return [f"{told}."]
     cosine = view.cosine + needed * (1.0 if placing.raw else view.deviation)
     kind = CHUNKS.get(view.modality, CHUNKS["text"])[0] if view.modality != "text" else "text"
@@ -90,5 +93,7 @@ def other_ways(placing: Placing, otherwise: int | None, most: int) -> list[str]:
     return told
 
 
-def _score(value: float, placing: Placing) -> str:
-    return f"{value:.3f}" if placing.raw else f"{value:+.1f} σ"
+def _score(value: float, hit: Hit, placing: Placing) -> str:
+    if placing.raw:
+        return f"{value:.3f}"
+    return f"{value:.1f} {_SIGMA}" if hit.unit == _SIGMA else f"{value:.2f} {hit.unit}"

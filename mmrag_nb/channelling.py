@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ class Channels:
 
     def __init__(self, settings: Settings, lock: threading.RLock) -> None:
         self._settings, self._lock = settings, lock
-        self._channels: dict[Place, tuple[object, Channel | None]] = {}
+        self._channels: dict[Place, tuple[tuple[str, object], Channel | None]] = {}
         self._statistics: dict[tuple[Place, Modality], Statistics] = {}
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
@@ -81,16 +82,14 @@ class Channels:
             assert channel is not None
             digest, background = self._background(catalog, way.encoder, asked, pictures)
             place = (*key[0], asked)
-            kept = catalog.statistics(place, digest)
-            last, statistics = 0, Statistics.empty(len(background), channel.vectors.shape[1])
-            if kept is not None:
-                last, statistics = kept[0], Statistics.from_bytes(kept[1])
+            last, statistics = _kept(catalog.statistics(place, digest), background)
             new = channel.ids > last
             if statistics.n + int(new.sum()) != len(channel.ids):  # written by others meanwhile
-                new, statistics = np.ones(len(channel.ids), bool), Statistics.empty(*background.shape)
+                new, statistics = np.ones(len(channel.ids), bool), _kept(None, background)[1]
             if new.any():
                 statistics = statistics.updated(background, channel.vectors if new.all() else channel.vectors[new])
-                catalog.set_statistics(place, digest, int(channel.ids[-1]), statistics.to_bytes())
+                (_, state), _ = self._channels[key[0]]
+                catalog.set_statistics(place, digest, int(channel.ids[-1]), statistics.to_bytes(), state)
             self._statistics[key] = statistics
         return self._statistics[key]
 
@@ -115,6 +114,17 @@ class Channels:
                 kept = embed([truncated(text, encoder) for text in texts])
             catalog.set_background(encoder.space, asked, digest, kept)
         return digest, kept
+
+
+def _kept(found: tuple[int, bytes] | None, background: Vectors) -> tuple[int, Statistics]:
+    """Id of the last chunk that was measured, and what was; nothing where a damaged file says what cannot be."""
+    b, d = background.shape
+    if found is not None:
+        with suppress(ValueError):
+            statistics = Statistics.from_bytes(found[1])
+            if (len(statistics.sums), len(statistics.total)) == (b, d):
+                return found[0], statistics
+    return 0, Statistics.empty(b, d)
 
 
 def _place(way: Way) -> Place:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .parts import Parts
     from .queries import Query
     from .retrieval.channels import Probe
-    from .retrieval.search import Order
+    from .retrieval.search import How, Order
     from .searching import Searching
     from .settings import Settings
     from .types import Item
@@ -85,10 +85,10 @@ class Explaining:
         hit = self._hit(case, asked, ranking)
         placing = self._placing(case, hit, asked, order)
         brought = float(order.words[order.candidates == number][0])
-        terms = () if asked.raw else self._terms(case, asked.query, brought)
-        counted = case.counted
+        terms = () if asked.raw else self._terms(case, asked.query, brought, ranking.how)
+        counted, alone = case.counted, _of_one_view(case, ranking)
         otherwise = [
-            *changes.margin(hit, counted and counted[1], placing, order.scores.tolist()),
+            *changes.margin(hit, counted[1] if counted and alone else None, placing, order.scores.tolist()),
             *(f"It stands behind {other.item.name}, of which it is a near-duplicate." for other in _before(hit, asked)),
             *(changes.words(terms, case.chunk.modality, captioned=bool(case.chunk.text)) if placing.rank > 1 else []),
             *(f"{reason[0].upper()}{reason[1:]}." for reason in reasons),
@@ -170,20 +170,23 @@ class Explaining:
             raw=asked.raw,
         )
 
-    def _terms(self, case: Case, query: Query, brought: float) -> tuple[Term, ...]:
+    def _terms(self, case: Case, query: Query, brought: float, how: How) -> tuple[Term, ...]:
         """What each word that the lexical channel looks up brought, and what it could have brought."""
         words = content_words(query.words)
         total = self._catalog.chunk_count()
-        frequencies = [self._catalog.document_frequency(word) for word in words]
+        described = self._searching.described
+        frequencies = [self._catalog.document_frequency(word, described=described) for word in words]
         rarities = [lexical.rarity(n, total) for n in frequencies]
         only = np.asarray([case.number])
-        each = [self._catalog.bm25([word], 1, only).get(case.number, 0.0) if brought else 0.0 for word in words]
-        bound, found = sum(rarities) or 1.0, sum(each) or 1.0
+        found = [self._catalog.bm25([word], 1, only, described=described) if brought else {} for word in words]
+        each = [one.get(case.number, 0.0) for one in found]
+        bound, all_found = sum(rarities) or 1.0, sum(each) or 1.0
+        weight = 0.0 if how.fusion == "rrf" else how.lexical_weight  # what a place among the words' ranks is worth
         return tuple(
             Term(
                 word,
-                brought * score / found,
-                self._settings.lexical_weight * rarity / bound,
+                brought * score / all_found,
+                weight * rarity / bound,
                 n,
                 lexical.matches(case.chunk.text, [word]),
             )
@@ -250,11 +253,22 @@ def _views(number: int, probes: Sequence[Probe], *, raw: bool) -> list[tuple[Pro
         if not math.isnan(cosine):  # it is there
             place = 1 + int((channel.vectors @ probe.query > cosine + _ROUNDING).sum())
             calibrated = float(probe.scale.score(cosine))
-            deviation = probe.scale.deviation
-            view = View(channel.modality, channel.space, cosine, calibrated, deviation, place, len(channel.ids))
-            found.append((probe, view))
-    best = max((view for _, view in found), key=lambda v: v.cosine if raw else v.calibrated, default=None)
+            scale, seen = probe.scale, (channel.modality, channel.space, cosine, calibrated)
+            found.append((probe, View(*seen, scale.deviation, place, len(channel.ids), below=scale.below)))
+    best = max(found, key=lambda one: _towards(*one, raw=raw), default=(None, None))[1]
     return [(probe, replace(view, counted=view is best)) for probe, view in found]
+
+
+def _of_one_view(case: Case, ranking: Ranking) -> bool:
+    """Whether one cosine makes the score, besides words: no other part of the question, channel or part of a record."""
+    how = ranking.how
+    parts = {probe.part for probe in ranking.probes}
+    return len(parts) == 1 and (how.raw or how.fusion == "calibrated") and (not case.item.record or how.pool == "max")
+
+
+def _towards(probe: Probe, view: View, *, raw: bool) -> float:
+    """How much a view speaks for its chunk; one like what is disliked speaks against it."""
+    return math.copysign(1.0, probe.weight) * (view.cosine if raw else view.calibrated)
 
 
 def _before(hit: Hit, asked: Asked) -> list[Hit]:

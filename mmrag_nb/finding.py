@@ -108,7 +108,7 @@ class Finding(Asking):
     def by_words(self, query: Query, depth: int, allowed: NDArray[np.int64] | None) -> Words:
         """The chunks that share words with the question."""
         words = content_words(query.words)
-        described = self._described
+        described = self.described
         found = self._catalog.bm25(words, depth, allowed, described=described)
         bm25 = {chunk: score for chunk, score in found.items() if chunk not in query.without}
         total = self._catalog.chunk_count()
@@ -116,7 +116,7 @@ class Finding(Asking):
         return Words(bm25, lexical.relative(bm25, each, total))
 
     @property
-    def _described(self) -> bool:
+    def described(self) -> bool:
         """Whether the words that models say of pictures count."""
         return bool(self._settings.strategy == "grounded")
 
@@ -174,13 +174,18 @@ class Finding(Asking):
         state = (named, modality, self._settings.strategy, self._catalog.generation)
         if self._reach[0] == state:  # counting costs more the larger the index, so it is not done for each question
             return self._reach[1]
-        views = [modality] if modality else [way.view for way in self._ways()]
+        views = [modality] if modality else [way.view for way in self._ways() if way.encoder.space in spaces]
         embeddable = self._catalog.embeddable(views)
         reached = len(set().union(*(probe.channel.ids.tolist() for probe in probes)))
         if not reached and (modality or self._catalog.spaces()):
             if modality == "image" and not self._catalog.counts().get("image"):
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
-            if self._catalog.read_only and self._completing.same_models():
+            same = self._completing.same_models()
+            if same and not self._catalog.read_only and not embeddable:  # a drawing that no words were found for, say
+                told = [f"nothing here can be found by strategy {self._settings.strategy}: there is nothing to embed"]
+                self._reach = (state, told)
+                return told
+            if same and self._catalog.read_only:
                 raise MissingVectors(
                     f"{self._catalog.path} has nothing for strategy {self._settings.strategy}, and may only be read: "
                     "save it under a new name first, or choose another strategy"

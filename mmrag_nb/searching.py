@@ -41,7 +41,15 @@ class Searching(Finding):
 
     def hits(self, query: Query, scope: Scope | None = None) -> Hits:
         """Rank the chunks for ``query``, best first; see :meth:`mmrag_nb.MultimodalRAG.search`."""
-        scope = scope or Scope()
+        while True:
+            state = self._catalog.generation
+            try:
+                return self._hits(query, scope or Scope())
+            except KeyError:  # what was ranked has been removed meanwhile, by a panel or another process
+                if self._catalog.generation == state:
+                    raise
+
+    def _hits(self, query: Query, scope: Scope) -> Hits:
         settings = self._settings
         k = settings.k if scope.k is None else _number(scope.k)
         start = time.perf_counter()

@@ -54,9 +54,9 @@ def select(
     while start < n and len(groups) < k:  # further down only where what was looked at is too much alike
         places = [*groups, *range(start, min(start + window, n))]
         cosines, limits = _alike(order, places, probes, catalog)
-        # Two records may share a description or a photograph, and are two products all the same.
+        # A record is more than the part that is like another: two products may share a description or a photograph.
         apart = order.records[order.rows[places]] >= 0
-        near = np.where(apart[:, None] & apart, np.nan, cosines)
+        near = np.where(apart, np.nan, cosines)
         least = np.array([one.near for one in limits])
         for first, *rest in fold(near, least) if folded else [[row] for row in range(len(places))]:
             groups.setdefault(places[first], []).extend(places[row] for row in rest)

@@ -320,3 +320,10 @@ def test_words_of_undivided_scripts_are_found(polyglot, strategy, question, foun
 def test_what_shares_no_word_is_not_found_by_words(polyglot):
     assert not any(hit.lexical for hit in polyglot.search("葡萄", k=7))
     assert not any(hit.lexical for hit in polyglot.search("葡", k=7))
+
+
+def test_a_record_is_not_hidden_behind_a_loose_copy_of_its_text():
+    pictures = sorted(EMOJI.iterdir())
+    with new() as rag:
+        rag.index([{"text": "red shoe", "image": pictures[0]}, {"text": "Red  shoe"}])
+        assert {hit.item.record is None for hit in rag.search("red shoe")} == {True, False}

@@ -210,3 +210,19 @@ def test_a_question_by_another_strategy_makes_no_encoder_twice(rag, monkeypatch)
     for strategy in STRATEGIES * 2:
         rag.search("harp", strategy=strategy)
     assert "encoder" not in made
+
+
+def test_a_picture_without_words_is_nothing_to_find_rather_than_an_error(rag):
+    rag.index([tone(440)])
+    for strategy in STRATEGIES:
+        assert "index them again" not in " ".join(rag.search("harp", strategy=strategy).facts)
+
+
+def test_what_words_cannot_be_compared_with_is_not_said_to_lack_vectors(demo):
+    assert "index them again" not in " ".join(demo.similar("tide_tables.txt").facts)
+
+
+def test_words_that_models_said_of_a_picture_are_told_to_have_brought_it(demo):
+    picture = next(hit for hit in demo.search("harp", k=100, strategy="grounded") if hit.described)
+    demo.search(picture.described["caption"], strategy="grounded")
+    assert any(term.brought > 0 for term in demo.why(1).terms)

@@ -37,16 +37,6 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """A chunk that lacks a view or its vector."""
-
-    id: int
-    stored: Stored
-    version: str
-    """Of the loader that made it."""
-
-
-@dataclass(frozen=True)
 class Stored:
     """A chunk as the catalog keeps it, with its item."""
 

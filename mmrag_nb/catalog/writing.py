@@ -209,15 +209,19 @@ class Writing(Lexicon):
         with suppress(IndexFileError), self._write(contents=False) as db:
             db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
 
-    def set_statistics(self, channel: tuple[str, str, str, str], digest: str, last: int, statistics: bytes) -> None:
+    def set_statistics(
+        self, channel: tuple[str, str, str, str], digest: str, last: int, statistics: bytes, state: object
+    ) -> None:
         """Keep what background queries reach in ``channel``: (space, view, part, asked); see :meth:`statistics`.
 
-        They only save time, so an index that cannot be written now goes without.
+        They were measured while :attr:`generation` was ``state``, and are of no use where something has changed since:
+        the ids of what was removed are given again. They only save time, so an index that cannot be written now goes
+        without, too.
         """
+        row = (*channel, digest, last, statistics)
         with suppress(IndexFileError), self._write(contents=False) as db:
-            db.execute(
-                "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", (*channel, digest, last, statistics)
-            )
+            if self.generation == state:
+                db.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def _add_vectors(db: sqlite3.Connection, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:

@@ -44,7 +44,7 @@ def verdict(placing: Placing, modality: Modality) -> str:
 def margin(hit: Hit, view: View | None, placing: Placing, others: Sequence[float]) -> list[str]:
     """What separates a chunk from the hits, from the first place, or from the next.
 
-    ``others`` are all scores, best first.
+    ``others`` are all scores, best first; ``view`` is what alone makes the score, ``None`` where several views do.
     """
     if hit.before is not None:
         return [f"A reranker made the order of the hits: by its score it was {ordinal(hit.before)}."]
@@ -57,7 +57,7 @@ def margin(hit: Hit, view: View | None, placing: Placing, others: Sequence[float
     told = f"It needs {'' if placing.raw else '+'}{_score(needed, hit, placing)} {goal}"
     if view is None or not (placing.raw or hit.unit == _SIGMA):  # a rank is not what a cosine can be told from
         return [f"{told}."]
-    cosine = view.cosine + needed * (1.0 if placing.raw else view.deviation)
+    cosine = view.cosine + needed if placing.raw else view.raised(needed)
     kind = CHUNKS.get(view.modality, CHUNKS["text"])[0] if view.modality != "text" else "text"
     if cosine > 1:
         return [f"{told}, more than any cosine as a {kind} could bring."]

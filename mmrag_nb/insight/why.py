@@ -59,12 +59,21 @@ class View:
     calibrated: float
     """Standard deviations above what one arbitrary question in twenty reaches."""
     deviation: float
-    """One standard deviation, as a cosine."""
+    """One standard deviation above chance, as a cosine."""
     place: int
     """From 1, by this cosine, among all that is seen so."""
     of: int
     counted: bool = False
     """Whether the score rests on this view: the best one counts."""
+    below: float | None = None
+    """One standard deviation below chance, as a cosine; the same where absent."""
+
+    def raised(self, by: float) -> float:
+        """The cosine at which ``calibrated`` would be higher by so many standard deviations."""
+        return self.cosine + self._above_chance(self.calibrated + by) - self._above_chance(self.calibrated)
+
+    def _above_chance(self, calibrated: float) -> float:
+        return calibrated * (self.deviation if calibrated > 0 else self.below or self.deviation)
 
 
 @dataclass(frozen=True)

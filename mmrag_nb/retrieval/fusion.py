@@ -31,7 +31,7 @@ def fuse(
 ) -> NDArray[np.float64]:
     """Fuse what ``c`` channels and the words say of ``n`` chunks into one score a chunk; higher is better.
 
-    - ``calibrated``: the best score of the channels that reach the chunk (0, an average one, where none does), plus
+    - ``calibrated``: the best score of the channels that reach the chunk (0 where none does), plus
       ``lexical_weight`` times the lexical share: a convex combination in all but scale, which fuses better than ranks
       where scores mean something (Bruch, Gai and Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval").
     - ``weighted``: the weighted sum of the scores over the root of the sum of the squared weights of the channels that

@@ -205,7 +205,8 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
         fused = fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
         if method != "rrf":
             unknown = 0.0 if how.raw else float(np.mean([probes[row].scale.unknown for row in rows]))
-            fused = np.where(np.isnan(seen[rows]).all(axis=0), unknown, fused)
+            counted = seen[[row for row, one in zip(rows, given, strict=True) if one > 0]]
+            fused = np.where(np.isnan(counted).all(axis=0), unknown, fused)
         if len(weights) > 1 and not how.raw:
             fused = np.where(fused < 0, _LEAK * fused, fused)
         total = total + weight * fused

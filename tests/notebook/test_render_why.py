@@ -1,6 +1,7 @@
 """The explanation's card: whole, small, readable without colours, and of hostile text nothing but text."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -96,6 +97,30 @@ def test_the_plain_text_says_the_same_in_a_hundred_columns():
     for told in ("Hit 2 of 5", "harp", "11.0 s", "+0.9 σ", "looked up: +0.5", "upper right", "██"):
         assert told in shown
     assert max(len(line) for line in shown.splitlines()) <= 100
+
+
+def test_what_the_numbers_mean_is_told_where_there_are_any():
+    assert "what one arbitrary question in twenty reaches" in explained()._repr_html_()
+    assert "what one arbitrary question in twenty reaches" in " ".join(repr(explained()).split())
+    assert "arbitrary" not in repr(Why("", "photo.jpg", "It is not in the index."))
+
+
+def test_a_score_has_its_own_place_where_a_reranker_made_the_order():
+    why = explained()
+    again = replace(why, hit=replace(why.hit, before=20, reranked=0.7))
+    assert "2 of 38" in repr(why).split("    score")[1].splitlines()[0]
+    assert "20 of 38" in repr(again).split("    score")[1].splitlines()[0]
+
+
+def test_every_part_of_a_question_counts():
+    why = explained()
+    other = replace(why.views[0], cosine=0.1, counted=False)
+    told = repr(replace(why, views=(*why.views, other)))
+    assert "for part 1 of the question" in told
+    assert "for part 2 of the question" in told
+    assert "not counted" not in told
+    assert "score: all parts of the question" in told
+    assert "not counted" in repr(replace(why, views=(*why.views, replace(other, modality="image"))))
 
 
 def test_what_is_not_in_the_index_is_a_sentence_and_a_reason():

@@ -136,7 +136,8 @@ class AskPanel(LivePanel):
     def _keep(self, answer: Answer) -> Answer:
         if self.image is not None:
             beside = f", which counts {self.balance:.0%} beside the words" if self.question.strip() else ""
-            facts = (*answer.hits.facts, f"asked with {called(self.image)}{beside}")
+            others = [fact for fact in answer.hits.facts if not fact.startswith("asked with a picture")]
+            facts = (*others, f"asked with {called(self.image)}{beside}")  # by its name, and once
             answer = replace(answer, hits=replace(answer.hits, facts=facts))
         self.history = [*self.history, answer][-_REMEMBERED:]
         self.answer = answer

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _LEGEND = (
     "Rank, with places won ▲ or lost ▼ against the first column; score, where it does not say otherwise in standard "
-    f"deviations ({quantities.SIGMA}) above {quantities.CHANCE}; what moved it. A dash: not among the hits, its rank in "
-    "brackets."
+    f"deviations ({quantities.SIGMA}) above {quantities.CHANCE}; what moved it. A dash: not among the hits, its rank "
+    "in brackets."
 )
 _KINDS = {"text": "texts", "image": "pictures", "audio": "recordings", "video": "videos"}
 

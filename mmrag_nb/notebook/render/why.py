@@ -42,7 +42,7 @@ def text(why: Why) -> str:
     return plain.joined(
         plain.wrapped(why.question),
         plain.wrapped(f"{head}\n{why.verdict}"),
-        "\n".join([*_lines(why), f"    ({_LEGEND})"]) if why.views else "\n".join(_lines(why)),
+        "\n".join([*_lines(why), plain.wrapped(_LEGEND, "    ")] if why.views else _lines(why)),
         "\n".join(plain.wrapped(line, "    ") for line in besides.text(why.hit, plain.LONGEST)) if why.hit else "",
         f"    {heat.told(why.heat)}\n{heat.text(why.heat)}" if why.heat else "",
         "\n".join(["The question's words", *word_shares.text(why.asked, why.terms)]) if why.asked or why.terms else "",
@@ -130,7 +130,7 @@ def _rows(why: Why) -> list[tuple[tuple[str, str, str, str], bool]]:
     hit, placing = why.hit, why.placing
     rows = [
         (
-            (_named(view), quantities.cosine(view.cosine), f"{view.place:,} of {view.of:,}", _brings(view, why)),
+            (_named(view, why), quantities.cosine(view.cosine), f"{view.place:,} of {view.of:,}", _brings(view, why)),
             view.counted,
         )
         for view in why.views
@@ -146,18 +146,30 @@ def _rows(why: Why) -> list[tuple[tuple[str, str, str, str], bool]]:
     shared = f"words it shares (BM25 {hit.lexical:.2f})" if brought else "no word of the question in it"
     rows.append(((shared, "", "", quantities.score(brought, hit.unit)), bool(brought)))
     total = quantities.score(hit.score, hit.unit)
-    return [*rows, (("score", "", f"{placing.rank:,} of {placing.of:,}", total), True)]
+    by_it = placing.rank if hit.before is None else hit.before  # a reranker's order is not the score's
+    whole = "score: all parts of the question" if any(_twins(view, why) for view in why.views) else "score"
+    return [*rows, ((whole, "", f"{by_it:,} of {placing.of:,}", total), True)]
 
 
-def _named(view: View) -> str:
-    kept = "" if view.counted else ", not counted"
+def _twins(view: View, why: Why) -> list[View]:
+    """What is seen so, for each part of a question that has several, in their order; empty where it has one."""
+    same = [other for other in why.views if (other.modality, other.space) == (view.modality, view.space)]
+    return same if len(same) > 1 else []
+
+
+def _named(view: View, why: Why) -> str:
+    twins = _twins(view, why)
+    if twins:
+        kept = f", for part {1 + next(i for i, one in enumerate(twins) if one is view)} of the question"
+    else:
+        kept = "" if view.counted else ", not counted"
     return f"{_SEEN_AS.get(view.modality, 'it')} in {one_line(view.space)}{kept}"
 
 
 def _brings(view: View, why: Why) -> str:
     raw = why.placing is not None and why.placing.raw
     told = quantities.deviations(view.calibrated)
-    return f"({told})" if raw or not view.counted else told
+    return f"({told})" if raw or not (view.counted or _twins(view, why)) else told
 
 
 def _words(why: Why) -> str:

@@ -168,6 +168,7 @@ def test_a_picture_is_dropped_in_weighed_and_taken_away(seeing):
     assert seeing.answer.hits[0].chunk.text == HARP
     still = BeautifulSoup(seeing.still(), "html.parser")
     assert "which counts 10% beside the words" in still.get_text()
+    assert still.get_text().count("which counts 10%") == 1
     assert not still.select("input, button")
     do(seeing, "without")
     assert seeing.image is None

@@ -88,6 +88,10 @@ class Asking:
         if blind and (said is None or not query.facets):
             query = self._in_words(query, pixels, blind)
         if not query.facets:
+            if said is not None:
+                return replace(said, notes=("nothing could be said of the picture", *said.notes), picture=query.picture)
+            if self._parts.described_by():
+                raise MMRagError("nothing could be said of the picture: ask in words, or by strategy shared")
             raise InvalidSetting(
                 "clip is 'none' and nothing puts pictures into words, so they cannot be asked with: set clip to "
                 "'emoji' or a CLIP model, or captioner to 'tags'"

@@ -111,7 +111,8 @@ class Completing:
             done += len(batch)
         if progress is not None:
             progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
-        return f"{lacking}: done in {time.perf_counter() - start:.1f} s, and kept"
+        lacked = str(lacking).replace(" lacks ", " lacked ", 1)
+        return f"{lacked}: made in {time.perf_counter() - start:.1f} s, and kept"
 
     def _add(
         self,

@@ -153,7 +153,8 @@ class Parts:
         captioner, reader, clip = (settings.chosen(model) for model in ("captioner", "ocr", "clip"))
         of = {"tags": clip, "generator": settings.chosen("generator")}.get(captioner, "")
         found = {} if NONE in {captioner, of} else {"caption": f"{captioner} of {of}" if of else captioner}
-        if reader != NONE and (settings.own("ocr") or find_spec(reader) is not None):
+        here = all(find_spec(library) is not None for library in ("rapidocr", "onnxruntime"))
+        if reader != NONE and (settings.own("ocr") or here):
             found["ocr"] = reader
         return found
 

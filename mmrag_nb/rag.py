@@ -177,7 +177,7 @@ class MultimodalRAG(Explained):
         hits = self._found(by, query, start, scope(k, raw, modalities, where))
         asked = query.words if query.picture is None else question.strip()
         if hits.doubt:
-            told = f"{hits.doubt} With the setting abstain off, it is answered all the same."
+            told = f"{hits.doubt} It is answered all the same with %config MMRag.abstain = False."
             return Answer(asked or query.shown, told, hits, timings=hits.timings, abstained=True)
         generator, stands_in = self._parts.generator()
         pictures = () if query.picture is None else (query.picture,)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .describing import texts
 from .errors import InvalidSetting
 from .finding import Finding, Scope, content_words
 from .parts import short_name
@@ -73,8 +74,10 @@ class Searching(Finding):
         )
         gap = ""
         in_words = any(asked == "text" for _, asked in query.vectors) and not query.without and len(query.facets) == 1
+        in_words = in_words and reranker is None and ranking.how.fusion == "calibrated"
         if in_words and picture is not None and any(probe.channel.modality != "image" for probe in ranking.probes):
-            place_ = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
+            shown = ((place, {one.chunk, *dict(one.parts)}) for place, one in enumerate(scored, 1))
+            place_ = next((place for place, chunks in shown if picture.chunk in chunks), None)
             total = self._catalog.chunk_count()
             gap = gap_line(picture, stored[picture.chunk].item.name, place_, total=total, raw=ranking.how.raw)
         facts = self._facts(query, hits, ranking, chosen, scope)
@@ -118,7 +121,7 @@ class Searching(Finding):
             raw_rank=one.raw_rank,
             unit=unit,
             matches=lexical.matches(kept.chunk.text, words),
-            described={kind: said.text for kind, said in kept.described.items() if said.text},
+            described=texts(kept.described) if self.described else {},
             parts=tuple(
                 Part(stored[part].item.name, stored[part].chunk.modality, score)
                 for part, score in one.parts
@@ -147,8 +150,8 @@ class Searching(Finding):
         often = f"about 1 in {round(1 / verdict.surprise)}" if verdict.surprise < 0.5 else "most"
         reach = "reaches" if verdict.surprise < 0.5 else "reach"
         return (
-            f"Nothing here seems to answer this: the best hit stands at {best:+.1f} σ, which {often} of the "
-            f"questions that have nothing to do with this index {reach}, too."
+            f"Nothing here seems to answer this: by its cosine the best stands at {min(best, -0.05):+.1f} σ, which "
+            f"{often} of the questions that have nothing to do with this index {reach}, too."
         )
 
     def _facts(

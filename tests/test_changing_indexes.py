@@ -35,7 +35,7 @@ def test_what_others_changed_during_a_measurement_is_not_kept_as_measured(tmp_pa
             measured = super().updated(background, vectors)
             if not interfered:
                 interfered.append(True)
-                other.remove(list(other.items)[-1])  # its number is given again
+                other.remove(other.items()[-1])  # its number is given again
                 other.index([{"text": "Kettles and wolves, of all things, in one kitchen."}])
             return measured
 
@@ -68,7 +68,7 @@ def test_what_is_removed_during_a_search_is_searched_without(monkeypatch):
 
         def interrupted(*args):
             if not removed:
-                removed.append(list(rag.items)[0])
+                removed.append(rag.items()[0])
                 rag.remove(removed[-1])
             return found(*args)
 

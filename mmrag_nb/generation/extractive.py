@@ -95,7 +95,9 @@ def _answer(prompt: Prompt) -> str:
         return "The sources hold nothing on this."
     if not prompt.question:  # a picture asked, and no words that a sentence could come near to
         return _point(prompt.evidence[0])
-    candidates = [candidate for evidence in prompt.evidence for candidate in _candidates(evidence)]
+    # What scores below zero is there by chance: it is quoted only where nothing stands above.
+    likely = [evidence for evidence in prompt.evidence if evidence.score > 0] or prompt.evidence
+    candidates = [candidate for evidence in likely for candidate in _candidates(evidence)]
     near = _Nearness(prompt.question, [candidate.text for candidate in candidates])
     places = {evidence.number: place for place, evidence in enumerate(prompt.evidence, start=1)}
     worth = near.scores * (1 + _RANK / np.array([places[c.evidence.number] for c in candidates]))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .calibration import FALSE_ALARMS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FALSE_ANSWERS = 0.05
-"""Share of arbitrary questions that may be told that something here answers them."""
 _ROUNDING = 1e-3
 """Standard deviations: what float32 cosines leave undecided. The background reaching the same score each time, on a
 blank page say, must not turn that into an answer."""
@@ -27,7 +27,7 @@ class Verdict:
     ``b`` background questions can tell."""
 
 
-def judge(best: float, maxima: NDArray[np.floating], *, false_answers: float = FALSE_ANSWERS) -> Verdict:
+def judge(best: float, maxima: NDArray[np.floating], *, false_answers: float = FALSE_ALARMS) -> Verdict:
     """Hold ``best`` against what background questions reach in the very same channel.
 
     A question that has nothing to do with the index is one more draw of the background: it is as likely to take any

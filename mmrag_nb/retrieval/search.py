@@ -170,9 +170,12 @@ def rank(
         Ids that are not to be found.
     """
     chunks = chunks[~np.isin(chunks, np.fromiter(without, np.int64, len(without)))]
+    cosines = np.array([probe.cosines(chunks) for probe in probes], np.float32).reshape(len(probes), len(chunks))
+    if how.pool == "max" and records:  # a part of which nothing is known must not stand for its record
+        known = np.isin(chunks, np.fromiter(words.shares, np.int64, len(words.shares))) | ~np.isnan(cosines).all(0)
+        chunks, cosines = chunks[known], cosines[:, known]
     n = len(chunks)
     shares = np.array([words.shares.get(chunk, 0.0) for chunk in chunks.tolist()])
-    cosines = np.stack([probe.cosines(chunks) for probe in probes]) if probes else np.empty((0, n), np.float32)
     columns = [probe.scale.score(row) for probe, row in zip(probes, cosines, strict=True)]
     calibrated = np.array(columns, np.float64).reshape(len(probes), n)
     seen = cosines.astype(np.float64) if how.raw else calibrated
@@ -202,7 +205,7 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
         rows = [row for row, probe in enumerate(probes) if probe.part == part]
         given = [1.0 if how.raw else how.weights.get(probes[row].channel.modality, 1.0) for row in rows]
         method: Fusion = "calibrated" if how.raw else how.fusion
-        fused = fuse(seen[rows], np.zeros(n), weights=given, lexical_weight=0.0, method=method)
+        fused = _fused(seen[rows], given, method)
         if method != "rrf":
             unknown = 0.0 if how.raw else float(np.mean([probes[row].scale.unknown for row in rows]))
             counted = seen[[row for row, one in zip(rows, given, strict=True) if one > 0]]
@@ -213,6 +216,23 @@ def _by_parts(probes: Sequence[Probe], seen: NDArray[np.float64], how: How) -> N
     squares = sum(weight * weight for weight in weights.values())
     norm: float = sum(map(abs, weights.values())) if how.raw else squares**0.5
     return total / (norm or 1.0)
+
+
+def _fused(seen: NDArray[np.float64], weights: Sequence[float], method: Fusion) -> NDArray[np.float64]:
+    """(n,) one score of the channels (c, n) that one part of the question was put to.
+
+    By ranks, a chunk's best place counts: several lists that hold the same pictures, by their pixels and by their
+    names, must not add up where a text stands in one.
+    """
+    nothing = np.zeros(seen.shape[1])
+    if method != "rrf":
+        return fuse(seen, nothing, weights=weights, lexical_weight=0.0, method=method)
+    each = [
+        fuse(row[None], nothing, weights=[weight], lexical_weight=0.0, method=method)
+        for row, weight in zip(seen, weights, strict=True)
+    ]
+    best: NDArray[np.float64] = np.maximum.reduce([nothing, *each])
+    return best
 
 
 def _best(calibrated: NDArray[np.float64], n: int) -> NDArray[np.float64]:

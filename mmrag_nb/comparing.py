@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .finding import Ranking
     from .queries import Query
     from .results import Hit, Hits
-    from .retrieval.search import Scored
+    from .retrieval.telling import Scored
     from .types import Modality
     from .variants import Variant, Variants
 

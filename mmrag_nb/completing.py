@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .carrying import pixels_of
 from .describing import describe, texts
 from .embedding import embed
+from .errors import LoadError
 from .parts import library_versions
 from .settings import NONE, PRESETS
 from .views import text_view, version_of, views
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality
 
+_LONGEST = 3600.0
+"""Seconds of a stored clip that are decoded at most; a longer one did not come from us."""
 BATCH = 8
 """Chunks that are described, embedded and committed together: what a kill can lose."""
 
@@ -159,17 +163,17 @@ class Completing:
         """The picture or the sound as the index keeps it, the source itself may be gone; ``None`` where it does not."""
         kind = {"image": "proxy", "audio": "clip"}[view]
         kept = self._catalog.previews(stored.item.id, stored.chunk.ordinal, (kind, "thumbnail"))
-        preview = kept.get(kind) or (kept.get("thumbnail") if view == "image" else None)
-        if preview is None:
-            return None
         if view == "image":
-            from PIL import Image
+            return pixels_of(kept.get(kind) or kept.get("thumbnail"))
+        if (preview := kept.get(kind)) is None:
+            return None
+        from .loaders.excerpt import as_segment
+        from .loaders.sound import decode
 
-            with Image.open(io.BytesIO(preview.data)) as picture:
-                return picture.convert("RGB")
-        from pydub import AudioSegment
-
-        return AudioSegment.from_file(io.BytesIO(preview.data))
+        try:
+            return as_segment(decode(io.BytesIO(preview.data), max_seconds=_LONGEST).pcm)
+        except LoadError:  # an index can come from anywhere
+            return None
 
 
 def _can(way: Way, stored: Stored) -> bool:

@@ -18,7 +18,7 @@ from .insight import changes, spoken, word_shares
 from .insight.why import Placing, Term, View, Why
 from .results import Hit, Hits
 from .retrieval import lexical
-from .retrieval.search import tell
+from .retrieval.telling import tell
 from .settings import MOST_HITS
 from .truncation import truncated
 from .unfound import unseen

@@ -11,7 +11,8 @@ from .asking import Asking
 from .catalog.words import terms as split_terms
 from .errors import InvalidSetting, MissingVectors, nearest
 from .retrieval import lexical
-from .retrieval.search import How, Words, candidates, rank, tell
+from .retrieval.search import How, Words, candidates, rank
+from .retrieval.telling import tell
 from .types import MODALITIES
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from .parts import Parts
     from .queries import Query
     from .retrieval.channels import Probe
-    from .retrieval.search import Order, Scored
+    from .retrieval.search import Order
+    from .retrieval.telling import Scored
     from .settings import Settings
     from .types import Modality
 

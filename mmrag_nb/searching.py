@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .catalog.entries import Stored
     from .finding import Ranking
     from .queries import Query
-    from .retrieval.search import Scored
+    from .retrieval.telling import Scored
 
 _SHOWN = ("thumbnail", "peaks", "clip")
 _DEEPER = 4

@@ -11,7 +11,7 @@ from mmrag_nb.bench import synthetic
 from mmrag_nb.catalog import lexicon, spaces
 from mmrag_nb.catalog.catalog import Catalog
 from mmrag_nb.catalog.words import terms
-from mmrag_nb.retrieval import search
+from mmrag_nb.retrieval import search, telling
 from mmrag_nb.retrieval.channels import Channel, Probe
 from mmrag_nb.stores.memory import MemoryStore
 
@@ -93,7 +93,7 @@ def test_nearest_among_chosen_chunks(share):
 @pytest.mark.parametrize("step", [1, 50])
 def test_raw_ranks_are_those_of_a_full_ranking(monkeypatch, step, sparse):
     if sparse:
-        monkeypatch.setattr(search, "_SPARSE", 0)
+        monkeypatch.setattr(telling, "_SPARSE", 0)
     rng = np.random.default_rng(step)
     probes, cosines = [], {}
     for ids in (np.arange(10, 40) * step, np.arange(25, 60, 3) * step):
@@ -106,15 +106,15 @@ def test_raw_ranks_are_those_of_a_full_ranking(monkeypatch, step, sparse):
             cosines[chunk] = max(cosine, cosines.get(chunk, -1))
     ranked = sorted(cosines, key=cosines.get, reverse=True)
     chunks = np.array(sorted(cosines))
-    found = search._raw_ranks(probes, chunks, search.How(0.0))
+    found = telling._raw_ranks(probes, chunks, search.How(0.0))
     assert found == [ranked.index(chunk) + 1 for chunk in chunks.tolist()]
-    assert len(search._everything(probes, search.How(0.0, raw=True))) == len(chunks), "each once, and none besides"
+    assert len(telling._everything(probes, search.How(0.0, raw=True))) == len(chunks), "each once, and none besides"
 
 
 def test_a_search_looks_at_the_whole_index_once_for_raw_ranks(rag, monkeypatch):
     seen = []
-    everything = search._everything
-    monkeypatch.setattr(search, "_everything", lambda *given: seen.append(1) or everything(*given))
+    everything = telling._everything
+    monkeypatch.setattr(telling, "_everything", lambda *given: seen.append(1) or everything(*given))
     assert rag.search(synthetic.questions(1)[0]).hits
     assert len(seen) == 1
 

@@ -18,7 +18,7 @@ from mmrag_nb.channelling import Channels
 from mmrag_nb.errors import MMRagError
 from mmrag_nb.finding import Finding
 from mmrag_nb.rag import MultimodalRAG
-from mmrag_nb.retrieval import search as retrieval
+from mmrag_nb.retrieval import telling
 from mmrag_nb.retrieval.calibration import Scale
 from mmrag_nb.searching import Searching
 from mmrag_nb.stores.memory import MemoryStore
@@ -55,7 +55,7 @@ _EACH = (
     (finding, "candidates", "nearest neighbours (store)"),
     (Scale, "score", "calibrated scores"),
     (finding, "rank", "fuse, pool and sort"),
-    (retrieval, "_raw_ranks", "raw ranks"),
+    (telling, "_raw_ranks", "raw ranks"),
     (Lexicon, "bm25", "words (BM25)"),
     (Lexicon, "document_frequency", "how rare the words are"),
     (searching, "select", "near-duplicates"),

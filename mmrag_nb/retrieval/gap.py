@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .search import Scored
+    from .telling import Scored
 
 
 def gap_line(picture: Scored, name: str, place: int | None, *, total: int, raw: bool) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from mmrag_nb.retrieval.gap import gap_line
-from mmrag_nb.retrieval.search import Scored
+from mmrag_nb.retrieval.telling import Scored
 
 
 def line(calibrated, place, *, raw_rank=3, raw=False):

@@ -5,7 +5,8 @@ import pytest
 
 from mmrag_nb.retrieval.calibration import Scale
 from mmrag_nb.retrieval.channels import Channel, Probe
-from mmrag_nb.retrieval.search import How, Words, candidates, rank, tell
+from mmrag_nb.retrieval.search import How, Words, candidates, rank
+from mmrag_nb.retrieval.telling import tell
 from mmrag_nb.stores.memory import MemoryStore
 
 

@@ -80,8 +80,7 @@ class BlipCaptioner:
             "revision": loaded.revision,
             "preprocessing": PREPROCESSING,
         }
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def describe(self, pictures: Sequence[Image]) -> list[str]:
         """One caption per picture of any size: ``two cats sleeping on a couch``."""

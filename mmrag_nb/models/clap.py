@@ -9,6 +9,7 @@ from mmrag_nb.errors import InvalidSetting, ModelUnavailable
 
 from . import hub
 from .device import checked, choose, computing
+from .lengths import all_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,8 +87,7 @@ class ClapEncoder:
             "revision": loaded.revision,
             "preprocessing": PREPROCESSING,
         }
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens, start and end included."""
@@ -104,9 +104,7 @@ class ClapEncoder:
         import numpy as np
 
         lengths = self._lengths(texts)
-        for text, length in zip(texts, lengths, strict=True):
-            if length > self.max_tokens:
-                raise ValueError(f"a text of {length} tokens, more than {self.max_tokens}: {text[:60]!r}")
+        all_fit(texts, lengths, self.max_tokens)
         by_length = sorted(range(len(texts)), key=lengths.__getitem__)  # so that a batch holds little padding
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         with computing(self._placement, alone=len(texts) == 1):

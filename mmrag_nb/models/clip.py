@@ -8,6 +8,7 @@ from mmrag_nb.errors import ModelUnavailable
 
 from . import hub
 from .device import checked, choose, computing
+from .lengths import all_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,8 +81,7 @@ class ClipEncoder:
             "revision": loaded.revision,
             "preprocessing": PREPROCESSING,
         }
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens, start and end included."""
@@ -96,9 +96,7 @@ class ClipEncoder:
             A text is longer than ``max_tokens``: nothing is cut silently.
         """
         lengths = self._lengths(texts)
-        for text, length in zip(texts, lengths, strict=True):
-            if length > self.max_tokens:
-                raise ValueError(f"a text of {length} tokens, more than {self.max_tokens}: {text[:60]!r}")
+        all_fit(texts, lengths, self.max_tokens)
         by_length = sorted(range(len(texts)), key=lengths.__getitem__)  # so that a batch holds little padding
         return self._embed(by_length, lambda batch: self._tokens([texts[i] for i in batch]), "get_text_features")
 

@@ -76,8 +76,7 @@ class CrossEncoderReranker:
         sentence_hub.tried(model, lambda: self._probe(wanted.device))
         self._placement = checked(wanted, self._probe)
         self._network.to(self._placement.device)
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def scores(self, question: str, evidence: Sequence[Evidence], pictures: Sequence[Preview] = ()) -> list[float]:
         """How well each piece of ``evidence`` answers ``question``, as the network's logit; higher is better.

@@ -42,6 +42,10 @@ class Placement:
     def __str__(self) -> str:
         return f"{PRECISIONS[self.dtype]}, {self.device}"
 
+    def instead_of(self, wanted: Placement) -> str:
+        """The same as text, and why it is on another device than was ``wanted``."""
+        return f"{self}; {self.reason}" if self.device != wanted.device else str(self)
+
 
 def choose(device: str = "auto", precision: str = "auto") -> Placement:
     """Choose where to run: the GPU where there is one, in the fastest precision that keeps the vectors.

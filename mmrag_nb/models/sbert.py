@@ -8,6 +8,7 @@ from mmrag_nb.errors import InvalidSetting, ModelUnavailable
 
 from . import sentence_hub
 from .device import checked, choose, computing
+from .lengths import all_fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,8 +90,7 @@ class SentenceEncoder:
             "revision": loaded.revision,
             "preprocessing": PREPROCESSING,
         }
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens with what goes before and after it, the longest of the model's prompts included."""
@@ -133,9 +133,7 @@ class SentenceEncoder:
             return self._embed([image.convert("RGB") for image in images], "document")
 
     def _embed_texts(self, texts: Sequence[str], task: str) -> Vectors:
-        for text, length in zip(texts, self._lengths(texts), strict=True):
-            if length > self.max_tokens:
-                raise ValueError(f"a text of {length} tokens, more than {self.max_tokens}: {text[:60]!r}")
+        all_fit(texts, self._lengths(texts), self.max_tokens)
         with computing(self._placement, alone=len(texts) == 1):
             return self._embed([sentence_hub.plain(text, self._marks) for text in texts], task)
 

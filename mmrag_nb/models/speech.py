@@ -94,8 +94,7 @@ class SpeechTranscriber:
             "preprocessing": PREPROCESSING,
             **({"language": language} if language else {}),
         }
-        remark = f"; {self._placement.reason}" if self._placement.device != wanted.device else ""
-        self.description = f"{loaded.name} ({self._placement}{remark})"
+        self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
     def transcribe(self, clips: Sequence[Samples]) -> list[str]:
         """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard.

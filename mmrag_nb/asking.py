@@ -206,7 +206,8 @@ class Asking:
 
     def _complete(self, ways: Sequence[Way], progress: Progress | None) -> None:
         """Compute what the strategy needs and the index lacks, once; what was made with other models stays as it is."""
-        needed = (*(way.encoder.space + way.view for way in ways), *self._parts.described_by().values())
+        describing = self._parts.described_by() if any(way.view == "grounded" for way in ways) else {}
+        needed = (*(way.encoder.space + way.view for way in ways), *describing.values())
         if self._whole == (self._catalog.generation, needed):
             return
         if self._completing.same_models() and not self._catalog.read_only:

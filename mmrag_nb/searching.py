@@ -150,7 +150,7 @@ class Searching(Finding):
         often = f"about 1 in {round(1 / verdict.surprise)}" if verdict.surprise < 0.5 else "most"
         reach = "reaches" if verdict.surprise < 0.5 else "reach"
         return (
-            f"Nothing here seems to answer this: by its cosine the best stands at {min(best, -0.05):+.1f} σ, which "
+            f"Nothing here seems to answer this: by its cosine the best stands at {round(best, 1) or 0:+.1f} σ, which "
             f"{often} of the questions that have nothing to do with this index {reach}, too."
         )
 

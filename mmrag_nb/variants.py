@@ -10,7 +10,7 @@ from traitlets import Bool
 from . import registry
 from .errors import InvalidSetting
 from .parts import Parts
-from .settings import PRESETS, Settings
+from .settings import MODELS, PRESETS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ class Variants:
                 raise InvalidSetting(f"{name} does not change what is found: compare by one of {', '.join(COMPARABLE)}")
         kept = {name: getattr(self._settings, name) for name in known}
         if "preset" in changed:
-            kept = {name: value for name, value in kept.items() if name not in {"clip", "text"}}
+            kept = {name: value for name, value in kept.items() if name not in MODELS or name not in COMPARABLE}
         return Settings(**{**kept, **changed})
 
     def parts(self, settings: Settings) -> Parts:

@@ -85,3 +85,11 @@ def test_one_modality_needs_no_brackets(rag):
     assert {hit.chunk.modality for hit in rag.search("harp", modalities="text")} == {"text"}
     with pytest.raises(InvalidSetting, match="'txt' is no modality: did you mean 'text'"):
         rag.search("harp", modalities="txt")
+
+
+def test_another_preset_brings_all_its_models_that_find():
+    with MultimodalRAG(preset="offline", clip="none", ocr="none", captioner="none", generator="extractive") as rag:
+        other = rag._variants.settings({"preset": "colab"})
+    assert [other.chosen(model) for model in ("clip", "ocr")] == ["openai/clip-vit-base-patch32", "rapidocr"]
+    assert other.chosen("captioner").startswith("Salesforce/")
+    assert other.generator == "extractive"  # writes, and finds nothing

@@ -76,10 +76,11 @@ class Searching(Finding):
         in_words = any(asked == "text" for _, asked in query.vectors) and not query.without and len(query.facets) == 1
         in_words = in_words and reranker is None and ranking.how.fusion == "calibrated"
         if in_words and picture is not None and any(probe.channel.modality != "image" for probe in ranking.probes):
-            shown = ((place, {one.chunk, *dict(one.parts)}) for place, one in enumerate(scored, 1))
-            place_ = next((place for place, chunks in shown if picture.chunk in chunks), None)
-            total = self._catalog.chunk_count()
-            gap = gap_line(picture, stored[picture.chunk].item.name, place_, total=total, raw=ranking.how.raw)
+            place_ = next((place for place, one in enumerate(scored, 1) if one.chunk == picture.chunk), None)
+            stood_for = any(picture.chunk in dict(one.parts) for one in scored)  # by another part of its record
+            if place_ is not None or not stood_for:
+                total = self._catalog.chunk_count()
+                gap = gap_line(picture, stored[picture.chunk].item.name, place_, total=total, raw=ranking.how.raw)
         facts = self._facts(query, hits, ranking, chosen, scope)
         doubt = self._doubt(query, ranking, scope)
         found = Hits(hits, query.shown, facts, {"search": time.perf_counter() - start}, gap, doubt)

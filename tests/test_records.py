@@ -218,3 +218,13 @@ def test_what_is_said_of_a_record_anew_reaches_all_its_parts(rag):
     report = rag.index([{**SHOP[0], "price": 5}])
     assert (report.embedded, report.reused) == (0, 3)
     assert len(rag.search("an elephant", where="price < 10")[0].parts) == 3
+
+
+def test_no_gap_is_told_of_a_picture_that_another_part_stands_for():
+    box = {"title": "box", "text": "A crisp fruit from the orchard.", "image": Image.new("RGB", (16, 16), "red")}
+    with MultimodalRAG(preset="offline", ocr="none") as rag:
+        rag.index([box, {"text": "The ferry leaves at noon."}])
+        found = rag.search("crisp fruit from the orchard")
+        assert found[0].item.record.name == "box"
+        assert found[0].chunk.modality == "text"
+        assert found.gap == ""

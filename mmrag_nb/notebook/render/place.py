@@ -26,6 +26,8 @@ def title(hit: Hit) -> str:
 def part(name: str, modality: str, record: str) -> str:
     """Return what a record's part is called in it: ``image side.jpg``, ``image 2`` for ``{{shoes 3}} image 2``."""
     own = name.removeprefix(f"{record} ")
+    if own.startswith("{{") and "}} " in own:  # a row that has a title is labelled by its table, too
+        own = own.rsplit("}} ", 1)[1]
     return own if own.startswith(modality) else f"{modality} {own}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sqlite3
 from importlib import metadata
@@ -54,10 +53,10 @@ def examine() -> Iterator[str]:
         yield f"  models run on {placement.device} in {placement.dtype}: {placement.reason}"
     from .generation.keys import NAMES, find_key
 
-    for key in NAMES:
-        yield f"  {key:22} {'set' if os.environ.get(key) else 'not set'}"
-    found = find_key()
-    yield f"  {'key in use':22} {f'the one in {found.origin}' if found else 'none: answers are quoted, not written'}"
+    for provider, keys in NAMES.items():
+        found = find_key(provider)
+        remedy = f"no key in {' or '.join(keys)}: %mmrag_key {provider}"
+        yield f"  {provider:22} {f'key from {found.origin}' if found else remedy}"
     yield f"  {'offline preset':22} {'ready' if _version('pocketsphinx') else 'ready, but deaf without pocketsphinx'}"
 
 

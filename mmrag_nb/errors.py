@@ -105,3 +105,45 @@ class GenerationError(MMRagError):
 
 class GenerationTimeout(GenerationError):
     """The generator did not answer within its time."""
+
+
+class GenerationDenied(GenerationError):
+    """There is no key, or the provider does not accept it (401, 403)."""
+
+
+class GenerationRefused(GenerationError):
+    """The provider does not take the request (400 and its like)."""
+
+
+class UnknownModel(GenerationError):
+    """The provider has no model of that name (404); the message has close ones."""
+
+
+class GenerationLimited(GenerationError):
+    """The provider's quota is used up (429), after all attempts."""
+
+
+class GenerationUnavailable(GenerationError):
+    """The provider failed (408, 5xx), after all attempts."""
+
+
+class GenerationBroken(GenerationError):
+    """The connection did not hold, after all attempts, or the reply cannot be read."""
+
+
+class GenerationBlocked(GenerationError):
+    """The provider blocked the question, its evidence or the answer."""
+
+
+class GenerationEmpty(GenerationError):
+    """The reply holds no text."""
+
+
+class SpendLimitReached(GenerationError):
+    """Another request could cost more than the setting ``spend_limit`` leaves; nothing was sent."""
+
+
+class GenerationInterrupted(KeyboardInterrupt):
+    """Ctrl-C while an answer was written; ``answer`` has what had come."""
+
+    answer: Answer | None = None

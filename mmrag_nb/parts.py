@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import registry
 from .channelling import Channels
 from .errors import InvalidSetting, ModelUnavailable, NotInstalled, nearest
+from .generation.metering import Limits, Metered
 from .retrieval.ways import Encoders
 from .settings import NONE, known_values, model_entry
 
@@ -84,7 +85,10 @@ class Parts:
             progress(f"loading {argument or name}", 0, None)
         self._models.pop(slot, None)  # two big models need not be in memory at once
         try:
-            self._models[slot] = (key, registry.create(kind, name, argument, self._settings))
+            made = registry.create(kind, name, argument, self._settings)
+            if model == "generator" and not made.instant:
+                made = Metered(made, self._limits)
+            self._models[slot] = (key, made)
         except ModelUnavailable as error:
             near = nearest(choice, known_values(model), cutoff=0.75)
             if near in {"", choice}:
@@ -186,6 +190,9 @@ class Parts:
             if reason:
                 return registry.create("generator", "extractive", "", self._settings), reason
         return self._model("generator", None), ""
+
+    def _limits(self) -> Limits:
+        return Limits(self._settings.spend_limit, self._settings.price)
 
     def loader(self, modality: Modality, reader: Encoder) -> Loader:
         """Make the loader for items of ``modality``; texts are cut to fit ``reader``, and any strategy's."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .types import Content, Evidence, Generation, LoadedItem, Modality, Preview, Prompt, Samples, Vectors
+    from .types import Content, Evidence, LoadedItem, Modality, Preview, Prompt, Samples, Stream, Vectors
 
 
 @runtime_checkable
@@ -156,17 +156,33 @@ class Store(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """A question and its evidence to an answer that cites ``[1]``, ``[2]``."""
+    """A question and its evidence to an answer that cites ``[1]``, ``[2]``, written piece by piece."""
 
     description: str
+    model: str
+    """As its provider calls it."""
+    takes: frozenset[str]
+    """Media that it sees and hears as they are: ``image``, ``audio``. Of others it is told in words alone."""
+    side: int
+    """Longest side of a picture, in pixels, that it makes use of; larger ones are scaled down before they are sent."""
+    api: str
+    """Address of what bills it, by which its price is found; empty where nothing is billed."""
+    instant: bool
+    """Whether it writes at once, so that nothing need be shown meanwhile."""
 
-    def generate(self, prompt: Prompt) -> Generation:
-        """Write the answer.
+    def tokens(self, prompt: Prompt) -> int:
+        """Tokens that ``prompt`` takes, about; nothing is sent to find out."""
+        ...
+
+    def stream(self, prompt: Prompt) -> Stream:
+        """Write the answer: pieces of text as they come, and last a :class:`~mmrag_nb.types.Generation` of it all.
+
+        Closed early, it stops, and nothing goes on behind it for longer than the provider takes to notice.
 
         Raises
         ------
         GenerationError
-            The provider failed or refused; the message never holds a key.
+            The provider failed or refused, before or while it wrote; the message never holds a key.
         """
         ...
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .answering import Answering
 from .catalog.catalog import Catalog
-from .errors import GenerationError, InvalidSetting
-from .evidence import evidence
+from .conversing import Conversation, last
+from .errors import InvalidSetting
 from .explained import Explained
-from .generation.citations import cited
-from .generation.prompt import INSTRUCTIONS
+from .generation.metering import SESSION
+from .generation.rewriting import full_question, within_budget
 from .indexing import Indexing
 from .keeping import existing
 from .planning import Planning
@@ -22,13 +22,13 @@ from .results import Answer
 from .searchable import scope
 from .settings import Settings
 from .sources.given import as_sources
-from .types import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from .generation.metering import Spent
     from .protocols import Progress
-    from .types import Modality
+    from .types import Modality, Turn
 
 
 class MultimodalRAG(Explained):
@@ -155,65 +155,90 @@ class MultimodalRAG(Explained):
         modalities: Modality | Iterable[Modality] | None = None,
         where: str | None = None,
         balance: float | None = None,
+        history: Sequence[Turn] = (),
     ) -> Answer:
         """Answer a question from the index, with numbered citations of the evidence.
 
         It may be asked in words, by voice (``audio=``), or with a picture (``image=``, with or without words): then
-        the picture finds the evidence, and goes to the generator with it. For the parameters see :meth:`search`.
+        the picture finds the evidence, and goes to the generator with it.
 
         Where nothing in the index seems to answer it, the answer says so and no generator is asked, unless the setting
         ``abstain`` is off.
+
+        Parameters
+        ----------
+        question, k, raw, strategy, image, audio, modalities, where, balance
+            As for :meth:`search`.
+        history
+            What was asked and answered before, so that a follow-up ("and who wrote it?") is understood; :meth:`chat`
+            keeps it by itself.
 
         Raises
         ------
         EmptyIndex
             Nothing has been indexed.
         GenerationError
-            The generator failed; its ``answer`` has the retrieved hits.
+            The generator failed; its ``answer`` has the retrieved hits, and what had been written.
+        GenerationInterrupted
+            Ctrl-C while the answer was written; the same.
+        """
+        how = {"raw": raw, "strategy": strategy, "modalities": modalities, "where": where, "balance": balance}
+        *_, answer = self.stream(question, k, image=image, audio=audio, history=history, **how)  # type: ignore[arg-type]
+        return answer
+
+    def stream(
+        self,
+        question: str = "",
+        k: int | None = None,
+        *,
+        raw: bool | None = None,
+        strategy: str | None = None,
+        image: Any = None,
+        audio: Any = None,
+        modalities: Modality | Iterable[Modality] | None = None,
+        where: str | None = None,
+        balance: float | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Iterator[Answer]:
+        """Answer as :meth:`ask` does, and yield the answer as it grows.
+
+        The first has the evidence and no text yet, each after it more of the text (``writing`` is true), the last is
+        whole and checked. A generator that writes at once gives the last alone.
         """
         start = time.perf_counter()
-        searching, explaining = by = self._by(strategy)
-        query = searching.query(question, image, audio, balance)
+        by = self._by(strategy)
+        kept = within_budget(history, self.settings.history_tokens)
+        follow_up = full_question(question, kept.turns, self._parts.generator()[0])
+        query = by[0].query(follow_up.question, image, audio, balance)
         hits = self._found(by, query, start, scope(k, raw, modalities, where))
-        asked = query.words if query.picture is None else question.strip()
-        if hits.doubt:
-            told = f"{hits.doubt} It is answered all the same with %config MMRag.abstain = False."
-            return Answer(asked or query.shown, told, hits, timings=hits.timings, abstained=True)
-        generator, stands_in = self._parts.generator()
-        pictures = () if query.picture is None else (query.picture,)
-        prompt = Prompt(asked, INSTRUCTIONS, tuple(evidence(hit, self._catalog) for hit in hits), pictures)
-        asked = asked or query.shown
-        start = time.perf_counter()
-        # Where a picture matches is looked for while the generator writes, which is mostly waiting for a network.
-        with ThreadPoolExecutor(1) as beside:
-            marked = beside.submit(explaining.regions, hits, query)
-            try:
-                generation = generator.generate(prompt)
-            except GenerationError as error:
-                timings = {**hits.timings, "generate": time.perf_counter() - start}
-                hits = marked.result()
-                error.answer = Answer(
-                    asked, "", hits, generator=generator.description, prompt=prompt, timings=timings, error=str(error)
-                )
-                raise
-            spent = {"generate": time.perf_counter() - start}
-            found, hits = hits, marked.result()
-            if hits is not found:  # pictures were looked at; what the generator's own time did not cover
-                spent["regions"] = time.perf_counter() - start - spent["generate"]
-        by_number = {hit.rank: hit for hit in hits}
-        text = generation.text
-        if stands_in:
-            text += f"\n\n(Quoted, not written: {stands_in}.)"
-        return Answer(
-            asked,
-            text,
+        asked = Answer(
+            query.words if query.picture is None and not follow_up.rewritten else question.strip(),
+            "",
             hits,
-            citations={number: by_number[number] for number in cited(generation.text, by_number)},
-            generator=generation.model,
-            prompt=prompt,
-            usage=generation.usage,
-            timings={**hits.timings, **spent},
+            asked_as=follow_up.question if follow_up.rewritten else "",
+            notes=(*kept.notes, *follow_up.notes),
+            usage=follow_up.usage,
+            dollars=follow_up.dollars,
         )
+        yield from Answering(self._parts, self._catalog, self.settings, by).stream(asked, query, kept.turns)
+
+    async def aask(self, question: str = "", k: int | None = None, **how: Any) -> Answer:
+        """Answer as :meth:`ask` does, while the event loop goes on; several questions at once share the models.
+
+        >>> answers = await asyncio.gather(*(rag.aask(one) for one in questions))  # doctest: +SKIP
+
+        Cancelled, the generator stops at its next piece of text.
+        """
+        return await last(lambda: self.stream(question, k, **how))
+
+    def chat(self) -> Conversation:
+        """Begin a conversation, in which follow-up questions are understood."""
+        return Conversation(self.stream)
+
+    @property
+    def spent(self) -> Spent:
+        """What generators have taken in this process: requests, tokens, dollars."""
+        return SESSION.spent
 
     # -- the file --------------------------------------------------------------------------------------------------
 

@@ -56,6 +56,10 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
     ("strategy", "grounded"): Entry("mmrag_nb.retrieval.grounded:ways"),
     ("strategy", "separate"): Entry("mmrag_nb.retrieval.separate:ways"),
     ("generator", "gemini"): Entry("mmrag_nb.generation.gemini:generator", "gemini", ("timeout",), takes_model=True),
+    ("generator", "openai"): Entry(
+        "mmrag_nb.generation.openai:OpenAIGenerator", "openai", ("timeout", "base_url"), takes_model=True
+    ),
+    ("generator", "local"): Entry("mmrag_nb.generation.local:LocalGenerator", options=_NEURAL, takes_model=True),
     ("generator", "extractive"): Entry("mmrag_nb.generation.extractive:ExtractiveGenerator"),
 }
 

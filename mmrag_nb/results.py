@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from .errors import NotInstalled
 
 if TYPE_CHECKING:
-    from .types import Chunk, Item, Metadata, Modality, Preview, Prompt
+    from .types import Chunk, Estimate, Item, Metadata, Modality, Preview, Prompt
 
 
 class Shown:
@@ -58,6 +58,41 @@ class Part:
     score: float
 
 
+@dataclass(frozen=True)
+class Passage:
+    """Where in a hit an answer's statement is found."""
+
+    text: str
+    """The words; empty where the hit has none: a picture, a sound."""
+    span: tuple[int, int]
+    """Characters of ``hit.chunk.text``."""
+    start: float | None = None
+    """Seconds from the start of the item, of speech and video."""
+    end: float | None = None
+    page: int | None = None
+    """From 1, of documents."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of an answer, checked against the evidence."""
+
+    text: str
+    """A sentence, its citation marks left out."""
+    span: tuple[int, int]
+    """Characters of ``Answer.text``, its citation marks among them."""
+    cites: tuple[int, ...]
+    """Numbers of the evidence that it cites and that was sent."""
+    supported: bool | None
+    """Whether what it cites bears it out; ``None`` where that cannot be told."""
+    reason: str = ""
+    """Why it counts as not supported, in a few words; empty where it is."""
+    overlap: float | None = None
+    """Share of its words, weighted by their rarity, that the evidence holds, 0 to 1."""
+    likeness: float | None = None
+    """How far its embedding lies above chance from the evidence, in standard deviations; ``None`` where not needed."""
+
+
 @dataclass(frozen=True, repr=False)
 class Hit(Shown):
     """A chunk with its scores. Every score: higher is better."""
@@ -92,6 +127,8 @@ class Hit(Shown):
     """
     parts: tuple[Part, ...] = ()
     """Of a record: all its parts that were scored, best first; this hit is the best of them."""
+    cited: tuple[Passage, ...] = ()
+    """Where an answer's statements are found in it, for hits among ``Answer.citations``."""
     alike: tuple[str, ...] = ()
     """Names of near-duplicates that stand behind this one."""
     before: int | None = None
@@ -181,14 +218,34 @@ class Answer(Shown):
     text: str
     hits: Hits
     citations: Mapping[int, Hit] = field(default_factory=dict)
-    """The hits that ``text`` cites, by number: ``[1]`` in the text is ``citations[1]``."""
+    """The hits that ``text`` cites, by number: ``[1]`` in the text is ``citations[1]``, and where in it the statements
+    are found is ``citations[1].cited``."""
+    invalid: tuple[int, ...] = ()
+    """Numbers that ``text`` cites although nothing of that number was sent."""
+    claims: tuple[Claim, ...] = ()
+    """The statements of ``text``, checked; empty where it was not."""
     generator: str = ""
     prompt: Prompt | None = None
+    sent: str = field(default="", repr=False)
+    """What was sent, as text; media as short descriptions. Empty where nothing was."""
+    asked_as: str = ""
+    """The question that was looked for, where a follow-up was made a full one."""
     usage: Mapping[str, int] = field(default_factory=dict)
+    """``input_tokens``, ``output_tokens``, as the provider counted them."""
+    estimate: Estimate | None = None
+    """What the request was expected to take."""
+    dollars: float | None = None
+    """What it cost, where that is known."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: ``embed``, ``search``, ``generate``."""
     abstained: bool = False
-    """Whether ``text`` says that the index does not answer the question; the nearest hits are there all the same."""
+    """Whether ``text`` says that the sources do not answer the question; the nearest hits are there all the same."""
+    writing: bool = False
+    """Whether more of it is to come; it is not checked before it is whole."""
+    trouble: str = ""
+    """Why ``text`` is not whole: cut off, stopped, interrupted; empty where it is."""
+    notes: tuple[str, ...] = ()
+    """What belongs to the facts: what became of the history, who stood in for whom."""
     error: str = ""
     """Why there is no text, where generation failed; the hits are there all the same."""
 

@@ -69,6 +69,7 @@ _DEFAULT_NAMES = {
 _SOUND_ALONE = {"emoji", "words", "clip", "sbert"}
 FUSIONS = ("calibrated", "rrf", "weighted")
 POOLS = ("max", "mean", "weighted")
+MEDIA = ("auto", "none", "image", "audio")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -100,7 +101,34 @@ class Settings(HasTraits):
         "",
         help="A second look at the best hits: a hub id or folder of a cross-encoder, judge (the generator), or none.",
     ).tag(config=True)
-    generator = Unicode("", help="Who writes the answer: gemini, gemini:MODEL, extractive.").tag(config=True)
+    generator = Unicode(
+        "",
+        help="Who writes the answer: gemini, openai (any such endpoint) or local, each with :MODEL, or extractive.",
+    ).tag(config=True)
+    base_url = Unicode(
+        "", help="Endpoint of generator openai: Ollama's is http://localhost:11434/v1; empty for OpenAI itself."
+    ).tag(config=True)
+    prompt = Unicode("general", help="How the answer is asked for: a prompt's name, or the path of your own.").tag(
+        config=True
+    )
+    media = Unicode(
+        "auto", help="Evidence that a generator is sent as it is, not in words alone: auto, none, image, audio."
+    ).tag(config=True)
+    max_tokens = Integer(4096, min=16, help="Longest answer, in the model's tokens.").tag(config=True)
+    history_tokens = Integer(
+        2000, min=0, help="What of a conversation is sent with a follow-up, in tokens (about four letters each)."
+    ).tag(config=True)
+    check = Bool(default_value=True, help="Mark the sentences of an answer that the evidence does not bear out.").tag(
+        config=True
+    )
+    spend_limit = Float(
+        None, allow_none=True, min=0.0, help="Dollars that generators may cost in this session; None for no limit."
+    ).tag(config=True)
+    price = Dict(
+        value_trait=Float(min=0.0),
+        key_trait=Unicode(),
+        help="Dollars per million tokens, where no price is known: {'input': 0.3, 'output': 2.5}.",
+    ).tag(config=True)
     store = Unicode("memory", help="Nearest-neighbour store.").tag(config=True)
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
     device = Unicode("auto", help="Where models run: auto, cpu, cuda, mps.").tag(config=True)
@@ -162,7 +190,14 @@ class Settings(HasTraits):
         """Whether the user chose ``model``, rather than the preset."""
         return bool(getattr(self, model))
 
-    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool")
+    @validate("price")
+    def _of_both_ways(self, proposal: dict[str, Any]) -> dict[str, float]:
+        price = dict(proposal["value"])
+        if price and set(price) != {"input", "output"}:
+            raise TraitError("price has what a million tokens cost both ways: {'input': 0.3, 'output': 2.5}")
+        return price
+
+    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool", "media")
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
         known = known_values(name)
@@ -226,6 +261,7 @@ def known_values(setting: str) -> list[str]:
         "precision": _PRECISIONS,
         "fusion": FUSIONS,
         "pool": POOLS,
+        "media": MEDIA,
     }
     return list(fixed.get(setting, ()))
 

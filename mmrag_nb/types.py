@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     """(n,) mono sound, float32 in [-1, 1]."""
     Content: TypeAlias = Path | bytes | str | Image | AudioSegment
     """What an item holds: a file on disk, a downloaded body, a text, a picture, a sound."""
+    Stream: TypeAlias = Generator[str | "Generation", None, None]
+    """A generator's writing: pieces of text as they come, last the whole. It can be closed."""
 
 
 def name_of(uri: str) -> str:
@@ -182,14 +185,38 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A worked example, which shows a generator how to answer (few-shot prompting)."""
+
+    question: str
+    evidence: tuple[str, ...]
+    """Texts, which ``answer`` cites by their place, from 1."""
+    answer: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question of a conversation, and what was answered."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Prompt:
-    """A question and its evidence, before any provider's format."""
+    """A question and its evidence, before any provider's format: what was sent, and nothing else."""
 
     question: str
     instructions: str
     evidence: tuple[Evidence, ...]
+    """With no other media than the generator takes."""
     pictures: tuple[Preview, ...] = ()
     """Those asked with; the question may then be empty."""
+    examples: tuple[Example, ...] = ()
+    history: tuple[Turn, ...] = ()
+    """What was asked and answered before, oldest first."""
+    max_tokens: int = 4096
+    """Longest answer, in the model's tokens; those it thinks with count, where it does."""
 
 
 @dataclass(frozen=True)
@@ -200,5 +227,19 @@ class Generation:
     model: str
     usage: Mapping[str, int] = field(default_factory=dict)
     """``input_tokens``, ``output_tokens`` as the provider counted them; empty where nothing is counted."""
-    sent: Any = field(default=None, repr=False)
+    sent: str = field(default="", repr=False)
     """What was sent, as text, for display; media as short descriptions."""
+    trouble: str = ""
+    """Why the text is not whole, in one line: cut off at the limit, stopped by the provider; empty where it is."""
+    dollars: float | None = None
+    """What it cost, where that is known."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a request will take, told before it is made."""
+
+    input_tokens: int
+    """About."""
+    dollars: float | None
+    """For these and the longest answer allowed; 0 where nothing is billed, ``None`` where no price is known."""

@@ -1,23 +1,27 @@
-"""Ask a server again while that makes sense, and never beyond a deadline.
+"""Ask a server again while that makes sense, never beyond a deadline, and take its reply piece by piece.
 
-Both of Google's SDKs can retry by themselves; neither does what is needed. google-genai gives each attempt the whole
+The providers' SDKs can retry by themselves; none does what is needed. google-genai gives each attempt the whole
 timeout (a hanging server costs attempts x timeout), retries neither reset connections nor after the time the server
-asked for; google.api_core counts seconds but no attempts. Both measure a timeout between two bytes, so that a
-dripping server holds them for ever.
+asked for; google.api_core counts seconds but no attempts; openai waits at most 8 s whatever the server asks for. All
+measure a timeout between two bytes, so that a dripping server holds them for ever. So tenacity decides when to go
+again, and the SDK works in a thread that is left behind when time is up.
 """
 
 from __future__ import annotations
 
-import random
+import queue
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
+_END = object()
 
 
 @dataclass(frozen=True)
@@ -35,50 +39,126 @@ class Failure:
     tries: int = 1
 
 
+class _Failed(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 def persist(
-    call: Callable[[float], T],
+    start: Callable[[float], Iterator[T]],
     judge: Callable[[BaseException], Failure],
     *,
     attempts: int,
     seconds: float,
     delay: float,
-) -> T | Failure:
-    """Call until it works, another attempt is pointless, ``attempts`` are used up or ``seconds`` are over.
+) -> Iterator[T | Failure]:
+    """Start until a first piece comes, another attempt is pointless, ``attempts`` are used up or ``seconds`` are over.
+
+    Once a piece has come nothing is tried again: it has been shown. Closed early, the thread stops at its next piece.
 
     Parameters
     ----------
-    call : callable
-        Takes the seconds that are left; runs in a thread of its own, which is left behind if it overruns.
+    start : callable
+        Takes the seconds that are left; runs, with the iteration of what it returns, in a thread of its own, which is
+        left behind if it overruns.
     judge : callable
-        Turns what ``call`` raised into a failure.
+        Turns what that raised into a failure.
     attempts : int
-        At most so many calls.
+        At most so many starts.
     seconds : float
-        For everything together.
+        For everything together, the last piece included.
     delay : float
         Seconds before the second attempt, doubled each time, shortened at random by up to a half so that many
         clients do not return at once. A server's own wish (``Failure.wait``) takes its place.
 
-    Returns
-    -------
+    Yields
+    ------
     T or Failure
-        Returned, not raised, so that nobody's traceback leads to the request.
+        The pieces; last, where it failed, the failure. Yielded, not raised, so that nobody's traceback leads to the
+        request.
     """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
+
     deadline = time.monotonic() + seconds
-    tries = 0
-    while True:
-        tries += 1
-        left = deadline - time.monotonic()
-        done, value = within(left, lambda left=left: call(left))  # type: ignore[misc]
-        if not done:
-            return Failure(f"no reply within {seconds:g} s", timed_out=True, tries=tries)
-        if not isinstance(value, BaseException):
-            return value  # type: ignore[no-any-return]
-        failure = replace(judge(value), tries=tries)
-        pause = delay * 2 ** (tries - 1) * random.uniform(0.5, 1) if failure.wait is None else failure.wait  # noqa: S311
-        if not failure.again or tries >= attempts or time.monotonic() + pause >= deadline:
-            return failure
-        time.sleep(pause)
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, _Failed) and error.failure.again),
+        stop=stop_after_attempt(attempts) | stop_before_delay(seconds),
+        wait=_pause(delay),
+        reraise=True,
+    )
+    flow = None
+    try:
+        for attempt in retrying:
+            with attempt:
+                flow = _Flow(start, judge, deadline, seconds)
+                piece = flow.take()
+        assert flow is not None
+        while piece is not _END:
+            yield piece
+            piece = flow.take()
+    except _Failed as failed:
+        yield replace(failed.failure, tries=retrying.statistics.get("attempt_number", 1))
+    finally:
+        if flow is not None:
+            flow.stop()
+
+
+def _pause(delay: float) -> Callable[[RetryCallState], float]:
+    from tenacity import wait_exponential, wait_random
+
+    growing, shortened = wait_exponential(multiplier=delay), wait_random(0.5, 1)
+
+    def seconds(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        asked = error.failure.wait if isinstance(error, _Failed) else None
+        return growing(state) * shortened(state) if asked is None else asked
+
+    return seconds
+
+
+class _Flow(Generic[T]):
+    """An iteration in a thread of its own, its pieces handed over one by one, up to a deadline."""
+
+    def __init__(
+        self,
+        start: Callable[[float], Iterator[T]],
+        judge: Callable[[BaseException], Failure],
+        deadline: float,
+        seconds: float,
+    ) -> None:
+        self._judge, self._deadline, self._seconds = judge, deadline, seconds
+        self._pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        work = threading.Thread(target=self._work, args=(start,), name="mmrag-generate", daemon=True)
+        work.start()
+
+    def _work(self, start: Callable[[float], Iterator[T]]) -> None:
+        try:
+            pieces = start(self._deadline - time.monotonic())
+            for piece in pieces:
+                if self._stopped.is_set():
+                    break
+                self._pieces.put(piece)
+            if hasattr(pieces, "close"):
+                pieces.close()
+            self._pieces.put(_END)
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, without what it refers to
+            self._pieces.put(_Failed(self._judge(error)))
+
+    def take(self) -> Any:
+        """Return the next piece, or ``_END``."""
+        try:
+            piece = self._pieces.get(timeout=max(0.0, self._deadline - time.monotonic()))
+        except queue.Empty:
+            self.stop()
+            raise _Failed(Failure(f"no whole reply within {self._seconds:g} s", timed_out=True)) from None
+        if isinstance(piece, _Failed):
+            raise piece
+        return piece
+
+    def stop(self) -> None:
+        self._stopped.set()
 
 
 def within(seconds: float, call: Callable[[], Any]) -> tuple[bool, Any]:

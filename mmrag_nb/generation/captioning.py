@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from typing import TYPE_CHECKING
 
 from mmrag_nb.errors import InvalidSetting
-from mmrag_nb.types import Evidence, Preview, Prompt
+from mmrag_nb.types import Evidence, Prompt
 
 from .citations import without_marks
 from .extractive import ExtractiveGenerator
+from .media import jpeg
+from .written import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,14 +70,6 @@ class GeneratorCaptioner:
         return [self._caption(picture) for picture in pictures]
 
     def _caption(self, picture: Image) -> str:
-        evidence = Evidence(1, "picture", "image", "", (_jpeg(picture),))
-        said = self._generator.generate(Prompt(_QUESTION, INSTRUCTIONS, (evidence,))).text
+        evidence = Evidence(1, "picture", "image", "", (jpeg(picture, SIDE),))
+        said = written(self._generator, Prompt(_QUESTION, INSTRUCTIONS, (evidence,))).text
         return " ".join(without_marks(said).split())
-
-
-def _jpeg(picture: Image) -> Preview:
-    small = picture.convert("RGB")
-    small.thumbnail((SIDE, SIDE))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=85)
-    return Preview("image/jpeg", out.getvalue())

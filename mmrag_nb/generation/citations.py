@@ -41,3 +41,15 @@ def _numbers(text: str) -> Iterator[int]:
         if all(1 <= first <= last for first, last in ranges):
             for first, last in ranges:
                 yield from range(first, last + 1)
+
+
+ABSENT = "[none]"
+"""What a generator writes first where the evidence does not hold the answer."""
+
+
+def declined(text: str) -> tuple[bool, str]:
+    """Whether ``text`` says by its first word that the sources do not hold the answer, and the text without that."""
+    begun = text.lstrip()
+    if begun.lower().startswith(ABSENT):
+        return True, begun[len(ABSENT) :].lstrip()
+    return False, "" if begun and ABSENT.startswith(begun.lower()) else text

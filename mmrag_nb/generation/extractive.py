@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mmrag_nb.types import Evidence, Prompt
+    from mmrag_nb.types import Evidence, Prompt, Stream
 
 LONGEST = 35
 """Words of a sentence that is still quoted whole; of longer ones, and of unpunctuated speech, a window is."""
@@ -65,10 +65,21 @@ class ExtractiveGenerator:
     """
 
     description = "extractive (no model)"
+    model = "extractive"
+    takes: frozenset[str] = frozenset()
+    side = 0
+    api = ""
+    instant = True
 
-    def generate(self, prompt: Prompt) -> Generation:
+    def tokens(self, prompt: Prompt) -> int:  # noqa: ARG002 - the protocol's
+        """None: it has no model."""
+        return 0
+
+    def stream(self, prompt: Prompt) -> Stream:
         """Answer by quotation; see :class:`mmrag_nb.protocols.Generator`."""
-        return Generation(_answer(prompt), model="extractive")
+        text = _answer(prompt)
+        yield text
+        yield Generation(text, self.model)
 
 
 def sentences(text: str) -> list[str]:

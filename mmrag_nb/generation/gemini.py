@@ -101,7 +101,7 @@ def available() -> str:
     if not (GeminiGenerator.installed() or GeminiLegacyGenerator.installed()):
         return "google-genai is not installed"
     try:
-        return "" if find_key() else NO_KEY
+        return "" if find_key("gemini") else NO_KEY
     except InvalidSetting as error:
         return str(error)
 

@@ -16,12 +16,12 @@ from mmrag_nb.types import Generation, Preview
 
 from .attempts import Failure, persist, within
 from .keys import NAMES, find_key
-from .prompt import describe, parts
+from .prompt import describe, messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mmrag_nb.types import Prompt
+    from mmrag_nb.types import Prompt, Stream
 
     from .keys import Secret
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that another attempt can mend: Google's own 429, 500, 503, 504, and what a proxy on the way says."""
 
-NO_KEY = f"no Gemini key in {' or '.join(NAMES)}"
+NO_KEY = f"no Gemini key in {' or '.join(NAMES['gemini'])}"
 
 _WHERE_KEYS_ARE = "https://aistudio.google.com/apikey"
 _MIME = {"audio/mpeg": "audio/mp3"}  # the name that Gemini's list of formats has
@@ -64,6 +64,10 @@ class Gemini(ABC):
         ``timeout`` or ``attempts`` cannot be.
     """
 
+    takes: ClassVar[frozenset[str]] = frozenset({"image", "audio"})
+    side = 1024
+    api = "https://generativelanguage.googleapis.com"
+    instant = False
     sdk: ClassVar[str]
     extra: ClassVar[str]
     module: ClassVar[str]
@@ -100,7 +104,13 @@ class Gemini(ABC):
         except ModuleNotFoundError:
             return False
 
-    def generate(self, prompt: Prompt) -> Generation:
+    def tokens(self, prompt: Prompt) -> int:
+        """About; see :class:`mmrag_nb.protocols.Generator`."""
+        return sum(
+            len(part) // 4 if isinstance(part, str) else 258 for message in messages(prompt) for part in message.parts
+        )
+
+    def stream(self, prompt: Prompt) -> Stream:
         """Ask the model; see :class:`mmrag_nb.protocols.Generator`.
 
         Raises
@@ -110,18 +120,21 @@ class Gemini(ABC):
         GenerationTimeout
             No reply within ``timeout``.
         """
-        key = self._key or find_key()
+        key = self._key or find_key("gemini")
         if key is None:
             raise GenerationError(f"{NO_KEY}: make one at {_WHERE_KEYS_ARE} and set one of these (in Colab: a secret)")
         self._prepare()
-        sent = parts(prompt)
-        outcome = persist(
-            # The SDK's own timeout only ends the thread that was left behind; ours comes first.
-            lambda left: self._exchange(prompt.instructions, sent, key, left + 1),
-            self._judge,
-            attempts=self.attempts,
-            seconds=self.timeout,
-            delay=self.delay,
+        laid = messages(prompt)
+        sent = [part for message in laid for part in message.parts]
+        outcome = next(
+            persist(
+                # The SDK's own timeout only ends the thread that was left behind; ours comes first.
+                lambda left: iter([self._exchange(prompt.instructions, sent, key, left + 1)]),
+                self._judge,
+                attempts=self.attempts,
+                seconds=self.timeout,
+                delay=self.delay,
+            )
         )
         # Raised outside any ``except``: the SDKs' exceptions hold requests with the key and must not be chained.
         if isinstance(outcome, Failure):
@@ -129,11 +142,13 @@ class Gemini(ABC):
         text, trouble = read(outcome)
         if not text:
             raise GenerationError(f"Gemini gave no answer: {trouble}")
-        return Generation(
-            text=f"{text}\n\n({trouble})" if trouble else text,
+        yield text
+        yield Generation(
+            text=text,
             model=str(outcome.get("model_version") or self.model),
             usage=usage(outcome),
-            sent=f"{prompt.instructions}\n\n{describe(sent)}",
+            sent=describe(prompt, laid),
+            trouble=trouble,
         )
 
     @abstractmethod

@@ -12,6 +12,7 @@ from mmrag_nb.errors import GenerationError, InvalidSetting
 from mmrag_nb.types import Prompt
 
 from .extractive import ExtractiveGenerator
+from .written import written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -82,11 +83,11 @@ class JudgeReranker:
         if not evidence:
             return []
         numbered = tuple(replace(piece, number=number) for number, piece in enumerate(evidence, start=1))
-        written = self._generator.generate(Prompt(question, INSTRUCTIONS, numbered, tuple(pictures))).text
-        found = grades(written, range(1, len(numbered) + 1))
+        said = written(self._generator, Prompt(question, INSTRUCTIONS, numbered, tuple(pictures))).text
+        found = grades(said, range(1, len(numbered) + 1))
         if not found:
             raise GenerationError(
-                f"{self._generator.description} wrote no grades but {_short(written)!r}: ask again, or choose another "
+                f"{self._generator.description} wrote no grades but {_short(said)!r}: ask again, or choose another "
                 "reranker"
             )
         return [found.get(piece.number, 0.0) for piece in numbered]
@@ -107,8 +108,8 @@ def grades(text: str, numbers: Collection[int]) -> dict[int, float]:
 
 
 def _pairs(text: str) -> Iterator[tuple[int, float]]:
-    for written in _OBJECT.findall(text):
-        yield from _from_json(written)
+    for pair in _OBJECT.findall(text):
+        yield from _from_json(pair)
     for line in _OBJECT.sub(" ", text).splitlines():
         listed = [_LIST.fullmatch(piece) for piece in re.split("[,;]", line)]
         for matched in listed if all(listed) else [_LINE.fullmatch(line)]:

@@ -11,7 +11,8 @@ from urllib.parse import quote, quote_plus
 
 from mmrag_nb.errors import InvalidSetting
 
-NAMES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+NAMES = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY"), "openai": ("OPENAI_API_KEY",)}
+"""Where each provider's key is looked for, in this order: variables of the environment, Colab's secrets."""
 
 
 class Secret:
@@ -60,21 +61,38 @@ class Secret:
         raise TypeError("a key is never pickled or copied")
 
 
-def find_key(names: tuple[str, ...] = NAMES) -> Secret | None:
-    """Look for a key in the environment, then in Colab's secrets; never ask for one.
+def find_key(provider: str) -> Secret | None:
+    """Look for a key: among those given in this process, in the environment, in Colab's secrets; never ask for one.
 
     Raises
     ------
     InvalidSetting
         What was found cannot be a key.
     """
-    for name in names:
+    if provider in _given:
+        return _given[provider]
+    for name in NAMES[provider]:
         if value := os.environ.get(name, "").strip():
             return Secret(value, name)
-    for name in names:
+    for name in NAMES[provider]:
         if value := _from_colab(name):
             return Secret(value, f"Colab's secret {name}")
     return None
+
+
+def keep_key(provider: str, value: str) -> Secret:
+    """Use ``value`` as the provider's key until the process ends; it is kept in memory alone.
+
+    Raises
+    ------
+    InvalidSetting
+        It cannot be a key.
+    """
+    _given[provider] = Secret(value, "the key given")
+    return _given[provider]
+
+
+_given: dict[str, Secret] = {}
 
 
 def _from_colab(name: str) -> str:

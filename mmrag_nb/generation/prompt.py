@@ -8,12 +8,13 @@ for each prompt that occurs nowhere in the content.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from mmrag_nb.types import Evidence, Preview, Prompt
+    from mmrag_nb.types import Evidence, Example, Preview, Prompt
 
 INSTRUCTIONS = """\
 You answer a question from numbered evidence: texts, transcripts of recordings, pictures and sound clips.
@@ -36,39 +37,79 @@ _ABOUT_A_PICTURE = "What does this picture show, going by the evidence? Which ev
 _FOLLOWS = {"image": "the picture follows", "audio": "the clip follows"}
 
 
-def parts(prompt: Prompt) -> list[str | Preview]:
-    """Lay out evidence and question for a chat model, in the order in which they are sent.
+@dataclass(frozen=True)
+class Message:
+    """What one side says, in the order in which it is sent."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[str | Preview, ...]
+
+
+def messages(prompt: Prompt) -> list[Message]:
+    """Lay out examples, history, evidence and question for a chat model.
 
     Parameters
     ----------
     prompt : Prompt
-        Its ``instructions`` are not among the parts: providers take them apart, as the system's own words.
+        Its ``instructions`` are not among the messages: providers take them apart, as the system's own words.
 
     Returns
     -------
-    list of str or Preview
-        A preamble, then each piece of evidence followed by its media, the question last. Every foreign text stands
-        between ``<<CODE`` and ``CODE>>``, with a code of 16 hexadecimal digits that none of the texts contains.
+    list of Message
+        Each example as a question with its evidence and an answer, each earlier turn as a question and an answer, last
+        the user's message: a preamble, each piece of evidence followed by its media, the question. Every foreign text
+        stands between ``<<CODE`` and ``CODE>>``, with a code of 16 hexadecimal digits that none of the texts contains.
     """
-    texts = [prompt.question, *(t for e in prompt.evidence for t in (e.title, e.text))]
-    code = _code(texts)
-    laid: list[str | Preview] = [_PREAMBLE.format(code=code)]
+    code = _code(list(_texts(prompt)))
+    laid = [message for example in prompt.examples for message in _example(example, code)]
+    for turn in prompt.history:
+        laid += [Message("user", (_asked(turn.question, code),)), Message("assistant", (turn.answer,))]
+    return [*laid, Message("user", tuple(_now(prompt, code)))]
+
+
+def describe(prompt: Prompt, laid: Iterable[Message]) -> str:
+    """What was sent, as text; media as ``[image/jpeg, 34 kB]``."""
+    said = [f"system:\n{prompt.instructions}"]
+    for message in laid:
+        parts = (part if isinstance(part, str) else _media(part) for part in message.parts)
+        said.append(f"{message.role}:\n" + "\n\n".join(parts))
+    return "\n\n".join(said)
+
+
+def _now(prompt: Prompt, code: str) -> Iterator[str | Preview]:
+    yield _PREAMBLE.format(code=code)
     if not prompt.evidence:
-        laid.append("No evidence was found.")
+        yield "No evidence was found."
     for evidence in prompt.evidence:
         content = f"{_line(evidence.title)}\n{evidence.text}"
-        laid.append(f"{_heading(evidence)}\n{_slot(code, content)}")
-        laid.extend(evidence.media)
+        yield f"{_heading(evidence)}\n{_slot(code, content)}"
+        yield from evidence.media
     if prompt.pictures:
-        laid += ["The picture that the question is about:", *prompt.pictures]
-    question = prompt.question or _ABOUT_A_PICTURE
-    laid.append(f"Question:\n{_slot(code, question)}")
-    return laid
+        yield "The picture that the question is about:"
+        yield from prompt.pictures
+    yield _asked(prompt.question or _ABOUT_A_PICTURE, code)
 
 
-def describe(parts: Iterable[str | Preview]) -> str:
-    """What was sent, as text; media as ``[image/jpeg, 34 kB]``."""
-    return "\n\n".join(part if isinstance(part, str) else _media(part) for part in parts)
+def _example(example: Example, code: str) -> list[Message]:
+    given = [f"Evidence [{n}], text:\n{_slot(code, text)}" for n, text in enumerate(example.evidence, start=1)]
+    return [
+        Message("user", ("An example, with evidence of its own:", *given, _asked(example.question, code))),
+        Message("assistant", (example.answer,)),
+    ]
+
+
+def _asked(question: str, code: str) -> str:
+    return f"Question:\n{_slot(code, question)}"
+
+
+def _texts(prompt: Prompt) -> Iterator[str]:
+    yield prompt.question
+    for evidence in prompt.evidence:
+        yield from (evidence.title, evidence.text)
+    for example in prompt.examples:
+        yield from (example.question, *example.evidence, example.answer)
+    for turn in prompt.history:
+        yield from (turn.question, turn.answer)
 
 
 def _code(texts: Sequence[str]) -> str:

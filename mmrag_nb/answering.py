@@ -1,0 +1,159 @@
+"""From hits to an answer: evidence, prompt, generator, and the check of what it wrote."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .checking import checked
+from .errors import GenerationEmpty, GenerationError, GenerationInterrupted
+from .evidence import evidence
+from .generation.citations import declined
+from .generation.templates import template
+from .types import Estimate, Generation, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .catalog.catalog import Catalog
+    from .explaining import Explaining
+    from .parts import Parts
+    from .protocols import Generator
+    from .queries import Query
+    from .results import Answer
+    from .searching import Searching
+    from .settings import Settings
+    from .types import Turn
+
+
+class Answering:
+    """Answers from what was found, by the settings in force.
+
+    Parameters
+    ----------
+    parts
+        The models.
+    catalog
+        The index.
+    settings
+        The choices.
+    by
+        Who searched, and who explains what was found.
+    """
+
+    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings, by: tuple[Searching, Explaining]) -> None:
+        self._parts, self._catalog, self._settings = parts, catalog, settings
+        self._searching, self._explaining = by
+
+    def stream(self, asked: Answer, query: Query, history: tuple[Turn, ...] = ()) -> Iterator[Answer]:
+        """Yield the answer as it is written, the evidence first, the whole, checked, last.
+
+        Parameters
+        ----------
+        asked
+            The question and the hits; its text is still empty.
+        query
+            What was looked for.
+        history
+            What was asked and answered before, as much of it as is to be sent.
+
+        Raises
+        ------
+        GenerationError
+            The generator failed; its ``answer`` has the hits, and what had come.
+        GenerationInterrupted
+            Ctrl-C; the same.
+        """
+        if asked.hits.doubt:
+            told = f"{asked.hits.doubt} It is answered all the same with %config MMRag.abstain = False."
+            yield replace(asked, text=told, timings=asked.hits.timings, abstained=True)
+            return
+        generator, stands_in = self._parts.generator()
+        prompt = self._prompt(asked, query, history, generator)
+        notes = (*asked.notes, *([f"quoted, not written: {stands_in}"] if stands_in else []))
+        begun = replace(
+            asked,
+            question=asked.question or query.shown,
+            generator=generator.description,
+            prompt=prompt,
+            notes=notes,
+            estimate=_estimate(generator, prompt),
+            timings=asked.hits.timings,
+            writing=True,
+        )
+        if not generator.instant:
+            yield begun
+        yield from self._write(begun, query, generator, prompt)
+
+    def _write(self, begun: Answer, query: Query, generator: Generator, prompt: Prompt) -> Iterator[Answer]:
+        start = time.perf_counter()
+        text, whole = "", None
+        # Where a picture matches is looked for while the generator writes, which is mostly waiting for a network.
+        with ThreadPoolExecutor(1) as beside, closing(generator.stream(prompt)) as pieces:
+            marked = beside.submit(self._explaining.regions, begun.hits, query)
+            try:
+                for piece in pieces:
+                    if isinstance(piece, Generation):
+                        whole = piece
+                        break
+                    text += piece
+                    if not generator.instant:
+                        yield replace(begun, text=declined(text)[1])
+                if whole is None:
+                    raise GenerationEmpty(f"{generator.description} ended without an answer: ask again")
+            except (GenerationError, KeyboardInterrupt) as error:
+                spent = {"generate": time.perf_counter() - start}
+                partial = self._finished(replace(begun, text=text, hits=marked.result()), spent)
+                if isinstance(error, GenerationError):
+                    error.answer = replace(partial, error=str(error))
+                    raise
+                interrupted = GenerationInterrupted()
+                interrupted.answer = replace(partial, trouble="interrupted: this is what had come")
+                raise interrupted from None
+            spent = {"generate": time.perf_counter() - start}
+            hits = marked.result()
+        if hits is not begun.hits:  # pictures were looked at; what the generator's own time did not cover
+            spent["regions"] = time.perf_counter() - start - spent["generate"]
+        wrote = replace(
+            begun,
+            text=whole.text,
+            hits=hits,
+            generator=whole.model,
+            usage=whole.usage,
+            dollars=whole.dollars,
+            sent=whole.sent,
+            trouble=whole.trouble,
+        )
+        yield self._finished(wrote, spent)
+
+    def _finished(self, answer: Answer, spent: dict[str, float]) -> Answer:
+        start = time.perf_counter()
+        likeness = self._searching if self._settings.check else None
+        answer = checked(replace(answer, writing=False), likeness)
+        timings = {**answer.timings, **spent}
+        if answer.claims:
+            timings["check"] = time.perf_counter() - start
+        return replace(answer, timings=timings)
+
+    def _prompt(self, asked: Answer, query: Query, history: tuple[Turn, ...], generator: Generator) -> Prompt:
+        chosen = template(self._settings.prompt)
+        media = self._settings.media
+        takes = generator.takes if media == "auto" else generator.takes & {media}
+        pictures = () if query.picture is None else (query.picture,)
+        return Prompt(
+            # what only quotes looks for the words of the follow-up itself
+            asked.question if generator.instant else asked.asked_as or asked.question,
+            chosen.instructions,
+            tuple(evidence(hit, self._catalog, takes, generator.side) for hit in asked.hits),
+            pictures if "image" in takes else (),
+            chosen.examples,
+            history,
+            self._settings.max_tokens,
+        )
+
+
+def _estimate(generator: Generator, prompt: Prompt) -> Estimate | None:
+    return generator.estimate(prompt) if hasattr(generator, "estimate") else None

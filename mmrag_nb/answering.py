@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -69,7 +70,7 @@ class Answering:
         """
         if asked.hits.doubt:
             told = f"{asked.hits.doubt} It is answered all the same with %config MMRag.abstain = False."
-            yield replace(asked, text=told, timings=asked.hits.timings, abstained=True)
+            yield replace(asked, text=told, abstained=True)
             return
         generator, stands_in = self._parts.generator()
         prompt = self._prompt(asked, query, history, generator)
@@ -81,7 +82,6 @@ class Answering:
             prompt=prompt,
             notes=notes,
             estimate=_estimate(generator, prompt),
-            timings=asked.hits.timings,
             writing=True,
         )
         if not generator.instant:
@@ -122,8 +122,8 @@ class Answering:
             text=whole.text,
             hits=hits,
             generator=whole.model,
-            usage=whole.usage,
-            dollars=whole.dollars,
+            usage=dict(Counter(begun.usage) + Counter(whole.usage)),  # a follow-up was rewritten before
+            dollars=None if whole.dollars is None or begun.dollars is None else begun.dollars + whole.dollars,
             sent=whole.sent,
             trouble=whole.trouble,
         )

@@ -176,7 +176,7 @@ class Parts:
                 self._models[kind] = (key, registry.find(kind, name)(of))
             return self._models[kind][1]
 
-    def generator(self) -> tuple[Generator, str]:
+    def generator(self, progress: Progress | None = None) -> tuple[Generator, str]:
         """Who writes the answer, and why it is another than the settings name (empty where it is not).
 
         Where the preset names a generator that cannot work here, without a key say, the extractive one stands in. A
@@ -189,7 +189,7 @@ class Parts:
             reason = available()
             if reason:
                 return registry.create("generator", "extractive", "", self._settings), reason
-        return self._model("generator", None), ""
+        return self._model("generator", progress), ""
 
     def _limits(self) -> Limits:
         return Limits(self._settings.spend_limit, self._settings.price)

@@ -13,7 +13,7 @@ from .conversing import Conversation, last
 from .errors import InvalidSetting
 from .explained import Explained
 from .generation.metering import SESSION
-from .generation.rewriting import full_question, within_budget
+from .generation.rewriting import FollowUp, full_question, within_budget
 from .indexing import Indexing
 from .keeping import existing
 from .planning import Planning
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from .generation.metering import Spent
+    from .generation.rewriting import History
     from .protocols import Progress
     from .types import Modality, Turn
 
@@ -207,20 +208,29 @@ class MultimodalRAG(Explained):
         """
         start = time.perf_counter()
         by = self._by(strategy)
-        kept = within_budget(history, self.settings.history_tokens)
-        follow_up = full_question(question, kept.turns, self._parts.generator()[0])
+        kept, follow_up = self._follow_up(question, history)
+        rewriting = time.perf_counter() - start if follow_up.rewritten else 0.0
         query = by[0].query(follow_up.question, image, audio, balance)
-        hits = self._found(by, query, start, scope(k, raw, modalities, where))
+        hits = self._found(by, query, start + rewriting, scope(k, raw, modalities, where))
         asked = Answer(
             query.words if query.picture is None and not follow_up.rewritten else question.strip(),
             "",
             hits,
+            pictured=query.picture is not None and bool(question.strip()),
             asked_as=follow_up.question if follow_up.rewritten else "",
             notes=(*kept.notes, *follow_up.notes),
             usage=follow_up.usage,
             dollars=follow_up.dollars,
+            timings={"rewrite": rewriting, **hits.timings} if rewriting else hits.timings,
         )
         yield from Answering(self._parts, self._catalog, self.settings, by).stream(asked, query, kept.turns)
+
+    def _follow_up(self, question: str, history: Sequence[Turn]) -> tuple[History, FollowUp]:
+        """What of ``history`` is sent, and the question in full."""
+        kept = within_budget(history, self.settings.history_tokens)
+        if not kept.turns or not isinstance(question, str):  # what is no text is told by whoever embeds it
+            return kept, FollowUp(question)
+        return kept, full_question(question, kept.turns, self._parts.generator()[0])
 
     async def aask(self, question: str = "", k: int | None = None, **how: Any) -> Answer:
         """Answer as :meth:`ask` does, while the event loop goes on; several questions at once share the models.

@@ -228,6 +228,8 @@ class Answer(Shown):
     prompt: Prompt | None = None
     sent: str = field(default="", repr=False)
     """What was sent, as text; media as short descriptions. Empty where nothing was."""
+    pictured: bool = False
+    """Whether a picture stood beside the question's words."""
     asked_as: str = ""
     """The question that was looked for, where a follow-up was made a full one."""
     usage: Mapping[str, int] = field(default_factory=dict)

@@ -61,6 +61,7 @@ class Searchable(Kept):
         *,
         pictures: bool = False,
         voice: bool = False,
+        generator: bool = False,
         strategy: str | None = None,
         progress: Progress | None = None,
     ) -> tuple[str, ...]:
@@ -73,6 +74,8 @@ class Searchable(Kept):
         ----------
         pictures, voice
             Whether it will be asked with pictures, or by voice.
+        generator
+            Whether answers will be written: one that runs here has a model to load, too.
         strategy
             The strategy that will be used; the setting's where absent.
         progress
@@ -95,9 +98,10 @@ class Searchable(Kept):
         if pictures:
             searching.load_describers(progress)
         transcriber = self._parts.transcriber(progress) if voice else None
+        writing = self._parts.generator(progress)[0] if generator else None
         return (
             *(encoder.description for encoder in encoders.values()),
-            *([transcriber.description] if transcriber else []),
+            *(model.description for model in (transcriber, writing) if model is not None),
         )
 
     def lacking(self, strategy: str | None = None) -> Lacking:

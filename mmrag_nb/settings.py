@@ -250,7 +250,8 @@ def known_values(setting: str) -> list[str]:
     """
     if setting in MODELS:
         kind = _KINDS[setting]
-        alone = [name for name in names(kind) if not entry(kind, name).takes_model]
+        # Every generator has a model of its own choice; others that take one need it named.
+        alone = [name for name in names(kind) if setting == "generator" or not entry(kind, name).takes_model]
         known = [*dict.fromkeys([*(preset[setting] for preset in PRESETS.values()), *alone, NONE])]
         return [name for name in known if _holds(setting, name)]
     if setting in {"store", "strategy"}:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from writers import Writer
 
 pytest.importorskip("torch")
 
@@ -55,7 +56,21 @@ def test_a_picture_is_answered_and_goes_to_the_generator(rag):
     assert answer.hits[0].item.name == "drawing_02.png"
     assert list(answer.citations) == [1]
     assert answer.prompt.question == ""
-    assert [picture.mime for picture in answer.prompt.pictures] == ["image/jpeg"]
+    assert answer.prompt.pictures == (), "what only quotes is sent none"
+    assert not answer.pictured
+
+
+def test_a_picture_goes_to_a_generator_that_takes_pictures(rag, monkeypatch):
+    writer = Writer("A red apple [1].")
+    monkeypatch.setattr(rag._parts, "generator", lambda *_: (writer, ""))
+    answer = rag.ask("is it red?", image=APPLE, k=3)
+    assert answer.pictured
+    assert [picture.mime for picture in writer.prompts[0].pictures] == ["image/jpeg"]
+    assert {preview.mime.split("/")[0] for one in writer.prompts[0].evidence for preview in one.media} == {"image"}
+    monkeypatch.setattr(rag.settings, "media", "none")
+    rag.ask("is it red?", image=APPLE, k=3)
+    assert writer.prompts[1].pictures == ()
+    assert not any(one.media for one in writer.prompts[1].evidence)
 
 
 def test_words_beside_a_picture_count(rag):

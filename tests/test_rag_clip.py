@@ -61,11 +61,11 @@ def test_a_long_text_is_cut_into_passages_that_fit_and_nothing_is_lost(rag, tmp_
     assert {word for text in texts for word in text.split()} == set(words)
 
 
-def test_without_a_key_the_answer_is_quoted_and_its_last_line_says_so(rag):
+def test_without_a_key_the_answer_is_quoted_and_a_note_says_so(rag):
     rag.index([{"text": "A harp has forty-seven strings."}])
     answer = rag.ask("how many strings has a harp?")
     assert "forty-seven" in answer.text
-    assert "no Gemini key" in answer.text.splitlines()[-1]
+    assert "no Gemini key" in answer.notes[-1]
 
 
 def test_a_generator_that_was_chosen_fails_rather_than_being_replaced_and_the_hits_are_there(checkpoint, monkeypatch):  # noqa: F811

@@ -2,6 +2,7 @@
 
 import pytest
 from st_checkpoints import ranking
+from writers import Writer
 
 pytest.importorskip("torch")
 
@@ -31,13 +32,15 @@ class Scripted:
         return [float(place) for place, _ in enumerate(evidence)]
 
 
-class Writer:
+class Grader(Writer):
     """A generator that grades by number."""
 
     description = "writer"
 
-    def generate(self, prompt):
-        return Generation("\n".join(f"{one.number}: {one.number % 3}" for one in prompt.evidence), "writer")
+    def stream(self, prompt):
+        text = "\n".join(f"{one.number}: {one.number % 3}" for one in prompt.evidence)
+        yield text
+        yield Generation(text, "writer")
 
 
 @pytest.fixture
@@ -164,7 +167,7 @@ def test_a_generator_that_only_quotes_is_no_judge(rag):
 
 
 def test_a_generator_judges(rag, monkeypatch):
-    writer = Writer()
+    writer = Grader()
     monkeypatch.setattr(rag._parts, "generator", lambda: (writer, ""))
     rag.settings.reranker = "judge"
     hits = rag.search("harp with seven pedals", 5)

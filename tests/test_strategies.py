@@ -6,6 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 from clap_checkpoint import clap
+from writers import Writer
 
 pytest.importorskip("torch")
 
@@ -13,7 +14,6 @@ from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import IndexMismatch, InvalidSetting, MissingVectors
 from mmrag_nb.settings import NONE
-from mmrag_nb.types import Generation
 
 DEMO = demo_folder()
 STRATEGIES = ("shared", "grounded", "separate")
@@ -133,12 +133,6 @@ def test_an_encoder_that_hears_can_come_later(rag, tmp_path):
 
 
 def test_another_who_answers_does_so_by_every_strategy(rag, monkeypatch):
-    class Writer:
-        description = "writer"
-
-        def generate(self, prompt):
-            return Generation("Written [1].", "writer")
-
     rag.index({"text": HARP})
     assert rag.ask("how many strings?", strategy="grounded").generator == "extractive"
     monkeypatch.setitem(registry._ENTRIES, ("generator", "writer"), registry.Entry("nowhere:Writer"))

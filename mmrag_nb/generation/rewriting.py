@@ -56,7 +56,7 @@ class FollowUp:
     rewritten: bool = False
     notes: tuple[str, ...] = ()
     usage: Mapping[str, int] = field(default_factory=dict)
-    dollars: float | None = None
+    dollars: float | None = 0.0
 
 
 def within_budget(turns: Sequence[Turn], tokens: int) -> History:

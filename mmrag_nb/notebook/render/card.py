@@ -61,7 +61,7 @@ def text(answer: Answer) -> str:
 
 def _pictured(answer: Answer) -> bool:
     """Whether a picture stood beside the question's words."""
-    return answer.prompt is not None and bool(answer.prompt.pictures and answer.prompt.question)
+    return answer.pictured
 
 
 def _unsure(answer: Answer) -> bool:

@@ -13,7 +13,8 @@ from .checking import checked
 from .errors import GenerationEmpty, GenerationError, GenerationInterrupted
 from .evidence import evidence
 from .generation.citations import declined
-from .generation.templates import template
+from .generation.media import fitting
+from .generation.templates import SHIPPED, template
 from .types import Estimate, Generation, Prompt
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .catalog.catalog import Catalog
     from .explaining import Explaining
+    from .generation.templates import Template
     from .parts import Parts
     from .protocols import Generator
     from .queries import Query
@@ -73,14 +75,19 @@ class Answering:
             yield replace(asked, text=told, abstained=True)
             return
         generator, stands_in = self._parts.generator()
-        prompt = self._prompt(asked, query, history, generator)
-        notes = (*asked.notes, *([f"quoted, not written: {stands_in}"] if stands_in else []))
+        chosen = template(self._settings.prompt)
+        prompt = self._prompt(chosen, asked, query, history, generator)
+        notes = [*asked.notes]
+        if stands_in:
+            notes.append(f"quoted, not written: {stands_in}")
+        elif chosen.origin != SHIPPED:  # a file beside the notebook goes before a shipped one of its name
+            notes.append(f"prompt: {chosen.origin}")
         begun = replace(
             asked,
             question=asked.question or query.shown,
             generator=generator.description,
             prompt=prompt,
-            notes=notes,
+            notes=tuple(notes),
             estimate=_estimate(generator, prompt),
             writing=True,
         )
@@ -104,17 +111,17 @@ class Answering:
                         yield replace(begun, text=declined(text)[1])
                 if whole is None:
                     raise GenerationEmpty(f"{generator.description} ended without an answer: ask again")
+                spent = {"generate": time.perf_counter() - start}
+                hits = marked.result()
             except (GenerationError, KeyboardInterrupt) as error:
                 spent = {"generate": time.perf_counter() - start}
-                partial = self._finished(replace(begun, text=text, hits=marked.result()), spent)
+                partial = self._finished(replace(begun, text=text, hits=marked.result(), dollars=None), spent)
                 if isinstance(error, GenerationError):
                     error.answer = replace(partial, error=str(error))
                     raise
                 interrupted = GenerationInterrupted()
                 interrupted.answer = replace(partial, trouble="interrupted: this is what had come")
                 raise interrupted from None
-            spent = {"generate": time.perf_counter() - start}
-            hits = marked.result()
         if hits is not begun.hits:  # pictures were looked at; what the generator's own time did not cover
             spent["regions"] = time.perf_counter() - start - spent["generate"]
         wrote = replace(
@@ -138,17 +145,20 @@ class Answering:
             timings["check"] = time.perf_counter() - start
         return replace(answer, timings=timings)
 
-    def _prompt(self, asked: Answer, query: Query, history: tuple[Turn, ...], generator: Generator) -> Prompt:
-        chosen = template(self._settings.prompt)
+    def _prompt(
+        self, chosen: Template, asked: Answer, query: Query, history: tuple[Turn, ...], generator: Generator
+    ) -> Prompt:
         media = self._settings.media
         takes = generator.takes if media == "auto" else generator.takes & {media}
-        pictures = () if query.picture is None else (query.picture,)
+        picture = query.picture
+        if picture is not None:  # one without data is told of, but not shown
+            picture = fitting(picture, generator.side) if "image" in takes else replace(picture, data=b"")
         return Prompt(
             # what only quotes looks for the words of the follow-up itself
             asked.question if generator.instant else asked.asked_as or asked.question,
             chosen.instructions,
             tuple(evidence(hit, self._catalog, takes, generator.side) for hit in asked.hits),
-            pictures if "image" in takes else (),
+            () if picture is None else (picture,),
             chosen.examples,
             history,
             self._settings.max_tokens,

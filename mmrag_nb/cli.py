@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="index the shipped pictures, sound and texts offline and ask about them")
     demo.add_argument("--html", type=Path, default=Path("mmrag-demo.html"), metavar="FILE", help="page to write")
     commands.add_parser("doctor", help="say what is installed, which device serves, which keys are set")
+    prompts = commands.add_parser("prompts", help="list the prompts, or show one as it is sent")
+    prompts.add_argument("name", nargs="?", metavar="NAME", help="a prompt's name, or the path of its file")
     _declare_bench(commands.add_parser("bench", help="measure what is promised, on this machine"))
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "bench":
             return _bench(options)
+        if options.command == "prompts":
+            return _prompts(options.name)
         return _demo(options.html) if options.command == "demo" else _doctor()
     except MMRagError as error:
         print(f"mmrag-nb: {error}", file=sys.stderr)
@@ -86,6 +90,13 @@ def _doctor() -> int:
 
     for line in examine():
         print(line)
+    return 0
+
+
+def _prompts(name: str | None) -> int:
+    from .generation.templates import template, templates
+
+    print(template(name) if name else templates())
     return 0
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .errors import GenerationError, MMRagError
+from .errors import GenerationError, GenerationInterrupted, MMRagError
 from .types import Turn
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Conversation:
         try:
             for answer in self._stream(question, k, history=self.turns, **how):
                 yield answer
-        except GenerationError as error:
+        except (GenerationError, GenerationInterrupted) as error:
             answer = error.answer
             raise
         finally:
@@ -76,11 +76,9 @@ async def last(stream: Callable[[], Iterator[Answer]]) -> Answer:
     cancelled = threading.Event()
 
     def exhaust() -> Answer:
-        answers = stream()
-        answer = next(answers)
-        for following in answers:
+        for following in stream():
             answer = following
-            if cancelled.is_set():
+            if cancelled.is_set():  # left alone, the stream is closed
                 break
         return answer
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sqlite3
 from importlib import metadata
 from typing import TYPE_CHECKING
+
+from .errors import InvalidSetting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,9 @@ _OPTIONAL = {
     "pocketsphinx": ("offline", "hears speech without a download"),
     "google-genai": ("gemini", "writes answers"),
     "google-generativeai": ("gemini-legacy", "writes answers, with Google's earlier SDK"),
+    "openai": ("openai", "writes answers: OpenAI, Ollama, vLLM, any such endpoint"),
+    "tenacity": ("gemini", "asks a provider again that fails; no provider is asked without it"),
+    "genai-prices": ("gemini", "knows what answers cost"),
     "sentence-transformers": ("sbert", "reads texts, reranks"),
     "rapidocr": ("ocr", "reads what is written in pictures"),
     "onnxruntime": ("ocr", "what rapidocr computes with"),
@@ -33,6 +39,9 @@ _OPTIONAL = {
     "pandas": ("pandas", "tables of results"),
     "jupyterlab": ("lab", "notebooks in the browser"),
 }
+
+_SDKS = {"gemini": ("google-genai", "google-generativeai"), "openai": ("openai",)}
+"""By provider: one of these is enough."""
 
 
 def examine() -> Iterator[str]:
@@ -51,13 +60,31 @@ def examine() -> Iterator[str]:
 
         placement = choose()
         yield f"  models run on {placement.device} in {placement.dtype}: {placement.reason}"
+    for provider, sdks in _SDKS.items():
+        ready = any(map(_version, sdks)) and _version("tenacity")
+        yield f"  {provider:22} {'' if ready else 'not installed (see above), '}{_key(provider)}"
+    yield f"  {'openai endpoint':22} {_endpoint()}"
+    yield f"  {'offline preset':22} {'ready' if _version('pocketsphinx') else 'ready, but deaf without pocketsphinx'}"
+
+
+def _key(provider: str) -> str:
     from .generation.keys import NAMES, find_key
 
-    for provider, keys in NAMES.items():
+    try:
         found = find_key(provider)
-        remedy = f"no key in {' or '.join(keys)}: %mmrag_key {provider}"
-        yield f"  {provider:22} {f'key from {found.origin}' if found else remedy}"
-    yield f"  {'offline preset':22} {'ready' if _version('pocketsphinx') else 'ready, but deaf without pocketsphinx'}"
+    except InvalidSetting as error:
+        return str(error)
+    return f"key from {found.origin}" if found else f"no key in {' or '.join(NAMES[provider])}: %mmrag_key {provider}"
+
+
+def _endpoint() -> str:
+    from .generation.openai_endpoint import OPENAI, endpoint
+
+    own = os.environ.get("OPENAI_BASE_URL", "").strip()
+    try:
+        return f"{endpoint(own).url}, from OPENAI_BASE_URL" if own else OPENAI
+    except InvalidSetting as error:
+        return f"OPENAI_BASE_URL cannot be used: {error}"
 
 
 def _version(name: str) -> str:

@@ -34,7 +34,8 @@ def evidence(hit: Hit, catalog: Catalog, takes: Collection[str] = _SENT_AS, side
     """
     kept = catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
     found = (kept[kind] for kind in _SENT if kind in kept)
-    media = tuple(fitting(one, side) for one in found if one.mime.split("/")[0] in takes)
+    fitted = (fitting(one, side) for one in found if one.mime.split("/")[0] in takes)
+    media = tuple(one for one in fitted if one.data)
     record = f"{hit.item.record.name}: " if hit.item.record is not None else ""
     title = f"{record}{hit.item.name}{_place(hit)}"
     return Evidence(hit.rank, title, hit.chunk.modality, told(hit.chunk.text, hit.described), media, hit.score)

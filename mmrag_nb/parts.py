@@ -49,11 +49,13 @@ class Parts:
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
         self._loaders: dict[tuple[str, str], Loader] = {}
         self._channels = Channels(settings, self._lock)
+        self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price)
 
     def under(self, settings: Settings) -> Parts:
         """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""
         other = Parts(settings)
         other._models, other._loaders, other._lock = self._models, self._loaders, self._lock
+        other._limits = self._limits  # those in force, not a copy's: the generator stays
         return other
 
     def follow(self, settings: Settings) -> None:
@@ -190,9 +192,6 @@ class Parts:
             if reason:
                 return registry.create("generator", "extractive", "", self._settings), reason
         return self._model("generator", progress), ""
-
-    def _limits(self) -> Limits:
-        return Limits(self._settings.spend_limit, self._settings.price)
 
     def loader(self, modality: Modality, reader: Encoder) -> Loader:
         """Make the loader for items of ``modality``; texts are cut to fit ``reader``, and any strategy's."""

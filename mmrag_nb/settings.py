@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Float, HasTraits, Integer, TraitError, Unicode, validate
 
-from .errors import InvalidSetting, UnknownName
+from .errors import InvalidSetting, MMRagError, UnknownName
 from .registry import entry, names, split
 from .types import MODALITIES
 
@@ -190,6 +190,16 @@ class Settings(HasTraits):
         """Whether the user chose ``model``, rather than the preset."""
         return bool(getattr(self, model))
 
+    @validate("prompt")
+    def _can_be_read(self, proposal: dict[str, Any]) -> str:
+        from .generation.templates import template
+
+        try:
+            template(str(proposal["value"]))
+        except MMRagError as error:
+            raise TraitError(str(error)) from error
+        return str(proposal["value"])
+
     @validate("price")
     def _of_both_ways(self, proposal: dict[str, Any]) -> dict[str, float]:
         price = dict(proposal["value"])
@@ -256,6 +266,10 @@ def known_values(setting: str) -> list[str]:
         return [name for name in known if _holds(setting, name)]
     if setting in {"store", "strategy"}:
         return names(setting)
+    if setting == "prompt":
+        from .generation.templates import template_names
+
+        return list(template_names())
     fixed: dict[str, Collection[str]] = {
         "preset": PRESETS,
         "device": _DEVICES,

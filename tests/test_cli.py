@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mmrag_nb import doctor
 from mmrag_nb.cli import main
 
 
@@ -28,14 +29,40 @@ def test_demo(tmp_path, capsys):
 
 
 def test_doctor_says_which_keys_are_set_and_never_what_they_are(capsys, monkeypatch):
+    for name in ("GEMINI_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_API_KEY", "canary-5f3a")
-    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     assert main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"GOOGLE_API_KEY\s+set", printed)
-    assert re.search(r"GEMINI_API_KEY\s+not set", printed)
+    assert re.search(r"gemini .*key from GOOGLE_API_KEY", printed)
+    assert re.search(r"openai .*no key in OPENAI_API_KEY: %mmrag_key openai", printed)
+    assert re.search(r"openai endpoint +https://api\.openai\.com/v1", printed)
     assert "canary" not in printed
     assert re.search(r"models run on (cpu|cuda|mps)\S* in \w+", printed)
+
+
+def test_doctor_goes_on_where_a_key_or_an_address_cannot_be(capsys, monkeypatch):
+    monkeypatch.setenv("GOOGLE_API_KEY", "canary with blanks")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:canary@example.org/v1?key=canary")
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "GOOGLE_API_KEY does not hold a key" in printed
+    assert "OPENAI_BASE_URL cannot be used" in printed
+    assert "canary" not in printed
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:11434/v1")
+    main(["doctor"])
+    assert "http://localhost:11434/v1, from OPENAI_BASE_URL" in capsys.readouterr().out
+
+
+def test_doctor_says_what_is_missing(capsys, monkeypatch):
+    there = doctor._version
+    absent = {"google-genai", "google-generativeai", "tenacity", "genai-prices"}
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name in absent else there(name))
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"genai-prices +not installed .*cost.*mmrag-nb\[gemini\]", printed)
+    assert re.search(r"gemini +not installed \(see above\), ", printed)
+    assert re.search(r"openai +not installed \(see above\), ", printed), "no provider is asked without tenacity"
 
 
 def test_a_mistake_is_one_line(capsys, monkeypatch):

@@ -56,7 +56,7 @@ def test_a_picture_is_answered_and_goes_to_the_generator(rag):
     assert answer.hits[0].item.name == "drawing_02.png"
     assert list(answer.citations) == [1]
     assert answer.prompt.question == ""
-    assert answer.prompt.pictures == (), "what only quotes is sent none"
+    assert [picture.data for picture in answer.prompt.pictures] == [b""], "what only quotes is sent none"
     assert not answer.pictured
 
 
@@ -69,7 +69,7 @@ def test_a_picture_goes_to_a_generator_that_takes_pictures(rag, monkeypatch):
     assert {preview.mime.split("/")[0] for one in writer.prompts[0].evidence for preview in one.media} == {"image"}
     monkeypatch.setattr(rag.settings, "media", "none")
     rag.ask("is it red?", image=APPLE, k=3)
-    assert writer.prompts[1].pictures == ()
+    assert [picture.data for picture in writer.prompts[1].pictures] == [b""]
     assert not any(one.media for one in writer.prompts[1].evidence)
 
 

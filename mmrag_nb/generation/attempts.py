@@ -12,16 +12,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from tenacity import RetryCallState
 
 T = TypeVar("T")
 _END = object()
+_GLANCE = 0.5  # seconds; Windows does not interrupt a wait on a lock, so that Ctrl-C is noticed between two of them
+_here = threading.local()
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ def persist(
     attempts: int,
     seconds: float,
     delay: float,
-) -> Iterator[T | Failure]:
+) -> Generator[T | Failure, None, None]:
     """Start until a first piece comes, another attempt is pointless, ``attempts`` are used up or ``seconds`` are over.
 
-    Once a piece has come nothing is tried again: it has been shown. Closed early, the thread stops at its next piece.
+    Once a piece has come nothing is tried again: it has been shown. Closed early, the thread stops at its next piece,
+    or at once where ``start`` told how to hang up (:func:`when_left`).
 
     Parameters
     ----------
@@ -70,7 +74,8 @@ def persist(
         For everything together, the last piece included.
     delay : float
         Seconds before the second attempt, doubled each time, shortened at random by up to a half so that many
-        clients do not return at once. A server's own wish (``Failure.wait``) takes its place.
+        clients do not return at once. A server's own wish (``Failure.wait``) takes its place, and is kept to: up to
+        ``delay`` seconds are added to it at random.
 
     Yields
     ------
@@ -87,9 +92,10 @@ def persist(
         wait=_pause(delay),
         reraise=True,
     )
-    flow = None
+    flow, tries = None, 0
     try:
         for attempt in retrying:
+            tries += 1
             with attempt:
                 flow = _Flow(start, judge, deadline, seconds)
                 piece = flow.take()
@@ -98,21 +104,32 @@ def persist(
             yield piece
             piece = flow.take()
     except _Failed as failed:
-        yield replace(failed.failure, tries=retrying.statistics.get("attempt_number", 1))
+        yield replace(failed.failure, tries=tries)
     finally:
         if flow is not None:
-            flow.stop()
+            flow.leave()
+
+
+def when_left(act: Callable[[], object]) -> None:
+    """Have ``act`` done as soon as nobody waits for the calling thread's pieces any more: to hang up, for example.
+
+    A thread that waits for a server's next byte notices nothing else. ``act`` is called from another thread, perhaps
+    twice; that the connection is closed already is no error. Outside of what :func:`persist` starts it is never called.
+    """
+    flow = getattr(_here, "flow", None)
+    if flow is not None:
+        flow.when_left(act)
 
 
 def _pause(delay: float) -> Callable[[RetryCallState], float]:
     from tenacity import wait_exponential, wait_random
 
-    growing, shortened = wait_exponential(multiplier=delay), wait_random(0.5, 1)
+    growing, shortened, added = wait_exponential(multiplier=delay), wait_random(0.5, 1), wait_random(0, delay)
 
     def seconds(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
         asked = error.failure.wait if isinstance(error, _Failed) else None
-        return growing(state) * shortened(state) if asked is None else asked
+        return growing(state) * shortened(state) if asked is None else asked + added(state)
 
     return seconds
 
@@ -127,38 +144,58 @@ class _Flow(Generic[T]):
         deadline: float,
         seconds: float,
     ) -> None:
-        self._judge, self._deadline, self._seconds = judge, deadline, seconds
+        self._judge, self._deadline = judge, deadline
+        self._late = Failure(f"no whole reply within {seconds:g} s", timed_out=True)
         self._pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._stopped = threading.Event()
-        work = threading.Thread(target=self._work, args=(start,), name="mmrag-generate", daemon=True)
-        work.start()
+        self._left = threading.Event()
+        self._farewells: list[Callable[[], object]] = []
+        threading.Thread(target=self._work, args=(start,), name="mmrag-generate", daemon=True).start()
 
     def _work(self, start: Callable[[float], Iterator[T]]) -> None:
+        _here.flow = self
         try:
             pieces = start(self._deadline - time.monotonic())
+            last: Any = _END
             for piece in pieces:
-                if self._stopped.is_set():
+                if self._left.is_set():
+                    break
+                if time.monotonic() > self._deadline:  # a server without end must not keep up with its reader for ever
+                    last = _Failed(self._late)
                     break
                 self._pieces.put(piece)
             if hasattr(pieces, "close"):
                 pieces.close()
-            self._pieces.put(_END)
+            self._pieces.put(last)
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, without what it refers to
             self._pieces.put(_Failed(self._judge(error)))
+        finally:
+            self._farewells.clear()
 
     def take(self) -> Any:
         """Return the next piece, or ``_END``."""
-        try:
-            piece = self._pieces.get(timeout=max(0.0, self._deadline - time.monotonic()))
-        except queue.Empty:
-            self.stop()
-            raise _Failed(Failure(f"no whole reply within {self._seconds:g} s", timed_out=True)) from None
-        if isinstance(piece, _Failed):
-            raise piece
-        return piece
+        while True:
+            left = self._deadline - time.monotonic()
+            try:
+                piece = self._pieces.get(timeout=min(_GLANCE, max(0.0, left)))
+            except queue.Empty:
+                if left > 0:
+                    continue
+                self.leave()
+                raise _Failed(self._late) from None
+            if isinstance(piece, _Failed):
+                raise piece
+            return piece
 
-    def stop(self) -> None:
-        self._stopped.set()
+    def when_left(self, act: Callable[[], object]) -> None:
+        self._farewells.append(act)
+        if self._left.is_set():
+            self.leave()
+
+    def leave(self) -> None:
+        self._left.set()
+        for act in tuple(self._farewells):
+            with suppress(Exception):  # whatever it says, nobody is there to hear it
+                act()
 
 
 def within(seconds: float, call: Callable[[], Any]) -> tuple[bool, Any]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+import threading
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, NotInstalled
 
+from .attempts import when_left
 from .gemini_legacy import GeminiLegacyGenerator
-from .gemini_rules import NO_KEY, Gemini, broken, media_type, refused, server_deadline, unreadable
+from .gemini_rules import NO_KEY, ROLES, Gemini, broken, media_type, refused, server_deadline, unreadable
 from .keys import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mmrag_nb.types import Preview, Prompt
+
     from .attempts import Failure
-    from .gemini_rules import Part
     from .keys import Secret
+    from .prompt import Message
+
+
+_one_at_a_time = threading.Lock()
 
 
 class GeminiGenerator(Gemini):
@@ -31,24 +40,28 @@ class GeminiGenerator(Gemini):
     def _prepare(self) -> None:
         from google import genai  # noqa: F401
 
-    def _exchange(self, instructions: str, sent: Sequence[Part], key: Secret, seconds: float) -> Mapping[str, Any]:
+        # Finish reasons newer than the SDK are told in the answer, and need no second place.
+        warnings.filterwarnings("ignore", r".+ is not a valid \w+", UserWarning, r"google\.genai\._common")
+
+    def _events(
+        self, prompt: Prompt, laid: Sequence[Message], key: Secret, seconds: float
+    ) -> Iterator[Mapping[str, Any]]:
         from google.genai import types
 
-        said = [
-            types.Part.from_text(text=part)
-            if isinstance(part, str)
-            else types.Part.from_bytes(data=part.data, mime_type=media_type(part.mime))
-            for part in sent
-        ]
+        def part(said: str | Preview) -> types.Part:
+            if isinstance(said, str):
+                return types.Part.from_text(text=said)
+            return types.Part.from_bytes(data=said.data, mime_type=media_type(said.mime))
+
         config = types.GenerateContentConfig(
-            system_instruction=instructions,
+            system_instruction=prompt.instructions or None,
+            max_output_tokens=prompt.max_tokens,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
+        contents = [types.Content(role=ROLES[said.role], parts=[part(one) for one in said.parts]) for said in laid]
         with self._client(key, seconds) as client:
-            response = client.models.generate_content(
-                model=self.model, contents=[types.Content(role="user", parts=said)], config=config
-            )
-        return dict(response.model_dump(mode="json", exclude_none=True, exclude={"sdk_http_response"}))
+            for event in client.models.generate_content_stream(model=self.model, contents=contents, config=config):
+                yield event.model_dump(mode="json", exclude_none=True, exclude={"sdk_http_response"})
 
     def _models(self, key: Secret, seconds: float) -> list[str]:
         with self._client(key, seconds) as client:
@@ -77,19 +90,33 @@ class GeminiGenerator(Gemini):
             api_version="v1beta",
             timeout=max(1, round(seconds * 1000)),  # milliseconds
             headers={"X-Server-Timeout": server_deadline(seconds)},
+            # A redirection elsewhere would take the key along.
+            client_args={"follow_redirects": False, "event_hooks": {"request": [_hang_up_when_left]}},
         )
         log = logging.getLogger("google_genai._api_client")
-        log.addFilter(_two_keys)  # it would say on stderr that both keys are set, although it is given one
-        try:
-            # vertexai=False: GOOGLE_GENAI_USE_VERTEXAI must not send the key elsewhere.
-            client = genai.Client(api_key=key.reveal(), vertexai=False, http_options=options)
-        finally:
-            log.removeFilter(_two_keys)
+        with _one_at_a_time:
+            log.addFilter(_two_keys)  # it would say on stderr that both keys are set, although it is given one
+            try:
+                # vertexai=False: GOOGLE_GENAI_USE_VERTEXAI must not send the key elsewhere.
+                client = genai.Client(api_key=key.reveal(), vertexai=False, http_options=options)
+            finally:
+                log.removeFilter(_two_keys)
         try:
             yield client
         finally:
             if hasattr(client, "close"):  # since 1.37
                 client.close()
+
+
+def _hang_up_when_left(request: Any) -> None:
+    """Have the connection of an httpx ``request`` closed when nobody waits for it any more, and so the bill stopped."""
+
+    def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            connection = info["return_value"].get_extra_info("socket")
+            when_left(lambda: connection.shutdown(socket.SHUT_RDWR))
+
+    request.extensions["trace"] = trace
 
 
 def _two_keys(record: logging.LogRecord) -> bool:

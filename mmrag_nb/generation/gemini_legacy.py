@@ -7,16 +7,20 @@ here directly: the shell keeps one configuration for the whole process, which is
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .gemini_rules import Gemini, broken, media_type, refused, unreadable
+from .attempts import when_left
+from .gemini_rules import ROLES, Gemini, broken, media_type, refused, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mmrag_nb.types import Preview, Prompt
 
     from .attempts import Failure
-    from .gemini_rules import Part
     from .keys import Secret
+    from .prompt import Message
 
 
 class GeminiLegacyGenerator(Gemini):
@@ -32,29 +36,31 @@ class GeminiLegacyGenerator(Gemini):
             warnings.simplefilter("ignore")
             from google.ai import generativelanguage  # noqa: F401
 
-    def _exchange(self, instructions: str, sent: Sequence[Part], key: Secret, seconds: float) -> Mapping[str, Any]:
+    def _events(
+        self, prompt: Prompt, laid: Sequence[Message], key: Secret, seconds: float
+    ) -> Iterator[Mapping[str, Any]]:
         from google.ai import generativelanguage as glm
         from google.protobuf.json_format import MessageToDict
 
-        said = [
-            glm.Part(text=part)
-            if isinstance(part, str)
-            else glm.Part(inline_data=glm.Blob(mime_type=media_type(part.mime), data=part.data))
-            for part in sent
-        ]
+        def part(said: str | Preview) -> Any:
+            if isinstance(said, str):
+                return glm.Part(text=said)
+            return glm.Part(inline_data=glm.Blob(mime_type=media_type(said.mime), data=said.data))
+
         request = glm.GenerateContentRequest(
             model=f"models/{self.model}",
-            system_instruction=glm.Content(parts=[glm.Part(text=instructions)]),
-            contents=[glm.Content(role="user", parts=said)],
+            system_instruction=glm.Content(parts=[glm.Part(text=prompt.instructions)]) if prompt.instructions else None,
+            contents=[glm.Content(role=ROLES[said.role], parts=[part(one) for one in said.parts]) for said in laid],
+            generation_config=glm.GenerationConfig(max_output_tokens=prompt.max_tokens),
         )
-        with glm.GenerativeServiceClient(**self._connection(key)) as client:
-            response = client.generate_content(request, retry=None, timeout=seconds)
-        return dict(MessageToDict(glm.GenerateContentResponse.pb(response), preserving_proto_field_name=True))
+        with self._client(glm.GenerativeServiceClient, key) as client:
+            for event in client.stream_generate_content(request, retry=None, timeout=seconds):
+                yield MessageToDict(glm.GenerateContentResponse.pb(event), preserving_proto_field_name=True)
 
     def _models(self, key: Secret, seconds: float) -> list[str]:
         from google.ai import generativelanguage as glm
 
-        with glm.ModelServiceClient(**self._connection(key)) as client:
+        with self._client(glm.ModelServiceClient, key) as client:
             page = client.list_models(glm.ListModelsRequest(page_size=1000), retry=None, timeout=seconds)
             return [
                 m.name.removeprefix("models/")
@@ -64,30 +70,41 @@ class GeminiLegacyGenerator(Gemini):
 
     def _judge(self, error: BaseException) -> Failure:
         import requests
-        from google.api_core.exceptions import GoogleAPICallError
-        from google.auth.exceptions import RefreshError, TransportError
+        from google.auth.exceptions import TransportError
 
-        if isinstance(error, GoogleAPICallError) and error.code is not None:
-            reply = error.response
-            try:
-                body = reply.json()
-            except (AttributeError, ValueError):
-                body = getattr(reply, "text", "") or error.message
-            return refused(int(error.code), body, dict(getattr(reply, "headers", None) or {}))
-        if isinstance(error, RefreshError):
-            return refused(401, "unauthenticated", {})
+        if isinstance(error, _Refused):
+            return refused(error.status, error.body, error.headers)
         if isinstance(error, (requests.exceptions.RequestException, TransportError)):
             return broken(error)
         return unreadable(error)
 
-    def _connection(self, key: Secret) -> dict[str, Any]:
-        from google.auth import api_key, exceptions
-
-        class Credentials(api_key.Credentials):  # type: ignore[misc]
-            """Google's own, but a refused key is not sent a second and third time."""
-
-            def refresh(self, _request: object) -> None:
-                raise exceptions.RefreshError("refused")
+    @contextmanager
+    def _client(self, service: Any, key: Secret) -> Iterator[Any]:
+        from google.auth.api_key import Credentials
 
         options = {"api_endpoint": self.base_url} if self.base_url else {}
-        return {"credentials": Credentials(key.reveal()), "transport": "rest", "client_options": options}
+        with service(credentials=Credentials(key.reveal()), transport="rest", client_options=options) as client:
+            client.transport._session.hooks["response"].append(_received)  # noqa: SLF001 - there is no other way in
+            yield client
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.body, self.headers = status, body, headers
+
+
+def _received(response: Any, **_: Any) -> None:
+    """Look at a reply before the client does.
+
+    It would send a refused key again, twice; take it along wherever it is redirected; and stumble over the lists in
+    which the streaming method wraps its errors.
+    """
+    if response.status_code >= 300:
+        try:
+            body = response.json()
+        except ValueError:
+            body = response.text
+        raise _Refused(response.status_code, body, dict(response.headers))
+    if hasattr(response.raw, "shutdown"):  # since urllib3 2.3
+        when_left(response.raw.shutdown)

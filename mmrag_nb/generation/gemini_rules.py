@@ -1,34 +1,51 @@
-"""What Google's two SDKs share: when to try again, how to read a reply, what to tell the user."""
+"""What Google's two SDKs share: when to try again, what to tell the user."""
 
 from __future__ import annotations
 
 import json
 import re
 from abc import ABC, abstractmethod
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mmrag_nb.errors import GenerationError, GenerationTimeout, InvalidSetting, NotInstalled
-from mmrag_nb.types import Generation, Preview
+from mmrag_nb.errors import (
+    GenerationBroken,
+    GenerationDenied,
+    GenerationLimited,
+    GenerationRefused,
+    GenerationTimeout,
+    GenerationUnavailable,
+    InvalidSetting,
+    NotInstalled,
+    UnknownModel,
+)
+from mmrag_nb.types import Generation
 
 from .attempts import Failure, persist, within
+from .gemini_replies import read, trouble, without_text
+from .gemini_tokens import tokens
 from .keys import NAMES, find_key
 from .prompt import describe, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from mmrag_nb.errors import GenerationError
     from mmrag_nb.types import Prompt, Stream
 
     from .keys import Secret
-
-    Part = str | Preview
+    from .prompt import Message
 
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that another attempt can mend: Google's own 429, 500, 503, 504, and what a proxy on the way says."""
+
+ROLES = {"user": "user", "assistant": "model"}
+"""Who says a message, in Gemini's words."""
 
 NO_KEY = f"no Gemini key in {' or '.join(NAMES['gemini'])}"
 
@@ -65,7 +82,8 @@ class Gemini(ABC):
     """
 
     takes: ClassVar[frozenset[str]] = frozenset({"image", "audio"})
-    side = 1024
+    side = 1536
+    """Two tiles of 768 pixels: about what the tokens hold that a picture is given (:mod:`.gemini_tokens`)."""
     api = "https://generativelanguage.googleapis.com"
     instant = False
     sdk: ClassVar[str]
@@ -106,9 +124,7 @@ class Gemini(ABC):
 
     def tokens(self, prompt: Prompt) -> int:
         """About; see :class:`mmrag_nb.protocols.Generator`."""
-        return sum(
-            len(part) // 4 if isinstance(part, str) else 258 for message in messages(prompt) for part in message.parts
-        )
+        return tokens(self.model, [prompt.instructions, *(part for said in messages(prompt) for part in said.parts)])
 
     def stream(self, prompt: Prompt) -> Stream:
         """Ask the model; see :class:`mmrag_nb.protocols.Generator`.
@@ -116,48 +132,54 @@ class Gemini(ABC):
         Raises
         ------
         GenerationError
-            No key, a refusal, a block, or no usable reply; the message never holds the key.
-        GenerationTimeout
-            No reply within ``timeout``.
+            One of its kinds: no key, a refusal, a block, no reply, or none that can be used.
         """
         key = self._key or find_key("gemini")
         if key is None:
-            raise GenerationError(f"{NO_KEY}: make one at {_WHERE_KEYS_ARE} and set one of these (in Colab: a secret)")
+            raise GenerationDenied(
+                f"{NO_KEY}: make one at {_WHERE_KEYS_ARE} and set one of these (in Colab: a secret), or type it after "
+                "%mmrag_key gemini"
+            )
         self._prepare()
         laid = messages(prompt)
-        sent = [part for message in laid for part in message.parts]
-        outcome = next(
-            persist(
-                # The SDK's own timeout only ends the thread that was left behind; ours comes first.
-                lambda left: iter([self._exchange(prompt.instructions, sent, key, left + 1)]),
-                self._judge,
-                attempts=self.attempts,
-                seconds=self.timeout,
-                delay=self.delay,
-            )
+        pieces = persist(
+            # The SDK's own timeout only ends the thread that was left behind; ours comes first.
+            lambda left: read(self._events(prompt, laid, key, left + 1)),
+            # Redacted at once: tracebacks can show the variables of each frame that a failure comes through.
+            lambda error: redacted(self._judge(error), key),
+            attempts=self.attempts,
+            seconds=self.timeout,
+            delay=self.delay,
         )
+        begun = False
         # Raised outside any ``except``: the SDKs' exceptions hold requests with the key and must not be chained.
-        if isinstance(outcome, Failure):
-            raise self._error(outcome, key)
-        text, trouble = read(outcome)
-        if not text:
-            raise GenerationError(f"Gemini gave no answer: {trouble}")
-        yield text
-        yield Generation(
-            text=text,
-            model=str(outcome.get("model_version") or self.model),
-            usage=usage(outcome),
-            sent=describe(prompt, laid),
-            trouble=trouble,
-        )
+        with closing(pieces):
+            for piece in pieces:
+                if isinstance(piece, Failure):
+                    raise self._error(piece, key, begun=begun)
+                if isinstance(piece, str):
+                    begun = True
+                    yield piece
+                    continue
+                if not piece.text:
+                    raise without_text(piece, prompt.max_tokens)
+                yield Generation(
+                    text=piece.text,
+                    model=piece.model or self.model,
+                    usage=piece.usage,
+                    sent=describe(prompt, laid),
+                    trouble=trouble(piece, prompt.max_tokens),
+                )
 
     @abstractmethod
     def _prepare(self) -> None:
         """Import the SDK, before the clock starts."""
 
     @abstractmethod
-    def _exchange(self, instructions: str, sent: Sequence[Part], key: Secret, seconds: float) -> Mapping[str, Any]:
-        """One request; the reply as plain data in snake case."""
+    def _events(
+        self, prompt: Prompt, laid: Sequence[Message], key: Secret, seconds: float
+    ) -> Iterator[Mapping[str, Any]]:
+        """One request; the events of its reply as plain data in snake case. Tells how to hang up on it."""
 
     @abstractmethod
     def _judge(self, error: BaseException) -> Failure:
@@ -167,28 +189,44 @@ class Gemini(ABC):
     def _models(self, key: Secret, seconds: float) -> list[str]:
         """Names of the models that can generate."""
 
-    def _error(self, failure: Failure, key: Secret) -> GenerationError:
-        if failure.timed_out:
-            return GenerationTimeout(
-                f"Gemini did not answer within {self.timeout:g} s: ask again, ask with fewer hits, or raise the timeout"
-            )
-        return GenerationError(self._explain(failure, key))
-
-    def _explain(self, failure: Failure, key: Secret) -> str:
-        said = one_line(key.redact(failure.message))
+    def _error(self, failure: Failure, key: Secret, *, begun: bool) -> GenerationError:
+        said = failure.message
         tries = f" after {failure.tries} attempts" if failure.tries > 1 else ""
         status = failure.status
-        if status == 404:
-            return f"Gemini has no model {self.model!r}, it is misspelt or retired: {self._near(key)}"
-        if status in {401, 403} or (status == 400 and "api key" in said.lower()):
-            return f"Gemini does not accept {key!r} ({status}: {said}): make one at {_WHERE_KEYS_ARE}"
-        if status == 429:
-            when = "later" if failure.wait is None else f"in {failure.wait:.0f} s"
-            return f"Gemini's quota is used up{tries} (429: {said}): ask again {when}"
+        if failure.timed_out:
+            return self._late(begun=begun)
         if status is None:
-            return f"Gemini: {said}{tries}"
-        remedy = "ask again later" if status in AGAIN else "it does not take this request"
-        return f"Gemini failed{tries} ({status}: {said}): {remedy}"
+            remedy = "is the network up?" if failure.again and not begun else "ask again"
+            return GenerationBroken(f"Gemini: {said}{tries}: {remedy}")
+        return self._refusal(status, said, tries, failure.wait, key)
+
+    def _refusal(self, status: int, said: str, tries: str, wait: float | None, key: Secret) -> GenerationError:
+        if status == 404:
+            return UnknownModel(f"Gemini has no model {self.model!r}, it is misspelt or retired: {self._near(key)}")
+        if status in {401, 403} or (status == 400 and "api key" in said.lower()):
+            return GenerationDenied(f"Gemini does not accept {key!r} ({status}: {said}): make one at {_WHERE_KEYS_ARE}")
+        if status == 429:
+            when = "later" if wait is None else f"in {wait:.0f} s"
+            return GenerationLimited(f"Gemini's quota is used up{tries} (429: {said}): ask again {when}")
+        if status == 408 or status >= 500:
+            return GenerationUnavailable(f"Gemini failed{tries} ({status}: {said}): ask again later")
+        return GenerationRefused(f"Gemini does not take this request ({status}: {said}): {self._remedy(status)}")
+
+    def _late(self, *, begun: bool) -> GenerationTimeout:
+        if begun:
+            return GenerationTimeout(
+                f"Gemini was still writing after {self.timeout:g} s: raise the timeout, or lower max_tokens"
+            )
+        return GenerationTimeout(
+            f"Gemini did not answer within {self.timeout:g} s: ask again, ask with fewer hits, or raise the timeout"
+        )
+
+    def _remedy(self, status: int) -> str:
+        if status == 413:
+            return "ask with fewer hits"
+        if status < 400:
+            return "the server is somewhere else, where no key is sent unasked; set base_url to its address"
+        return "ask otherwise, or choose another model"
 
     def _near(self, key: Secret) -> str:
         seconds = min(_LIST_SECONDS, self.timeout)
@@ -211,12 +249,17 @@ def refused(status: int, body: object, headers: Mapping[str, str]) -> Failure:
 
 def broken(error: BaseException) -> Failure:
     """A connection that could not be made or did not hold."""
-    return Failure(f"connection failed ({type(error).__name__}: {error}), is the network up?", again=True)
+    return Failure(f"connection failed ({type(error).__name__}: {error})", again=True)
 
 
 def unreadable(error: BaseException) -> Failure:
     """A reply that is not what the API promises."""
     return Failure(f"the reply cannot be read ({type(error).__name__}: {error})")
+
+
+def redacted(failure: Failure, key: Secret) -> Failure:
+    """``failure`` told in one line, without the key."""
+    return replace(failure, message=one_line(key.redact(failure.message)))
 
 
 def server_deadline(seconds: float) -> str:
@@ -227,34 +270,6 @@ def server_deadline(seconds: float) -> str:
 def media_type(mime: str) -> str:
     """The name under which Gemini knows a media type."""
     return _MIME.get(mime, mime)
-
-
-def read(response: Mapping[str, Any]) -> tuple[str, str]:
-    """``(answer, trouble)`` of a reply as plain data: what was written, and why it is not whole (or not there)."""
-    candidates = response.get("candidates") or []
-    if not candidates:
-        reason = (response.get("prompt_feedback") or {}).get("block_reason")
-        if reason:
-            return "", f"it blocked the question or its evidence ({reason}); ask otherwise or leave that evidence out"
-        return "", "the reply holds no candidates; ask again"
-    first = candidates[0]
-    said = (first.get("content") or {}).get("parts") or []
-    text = "".join(part.get("text") or "" for part in said if not part.get("thought")).strip()
-    reason = str(first.get("finish_reason") or "STOP")
-    if reason in {"STOP", "FINISH_REASON_UNSPECIFIED"}:
-        return text, "" if text else "the reply is empty; ask again"
-    if reason == "MAX_TOKENS":
-        return text, "cut off: the model reached its limit of output tokens"
-    return text, f"it stopped itself ({reason}); ask otherwise"
-
-
-def usage(response: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens as the provider counted them; thinking counts as output, as it is billed."""
-    counts = response.get("usage_metadata") or {}
-    if not counts.get("prompt_token_count"):
-        return {}
-    written = int(counts.get("candidates_token_count") or 0) + int(counts.get("thoughts_token_count") or 0)
-    return {"input_tokens": int(counts["prompt_token_count"]), "output_tokens": written}
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import re
 import sys
+from base64 import b64encode, urlsafe_b64encode
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn, SupportsIndex
 from urllib.parse import quote, quote_plus
 
-from mmrag_nb.errors import InvalidSetting
+from mmrag_nb.errors import InvalidSetting, UnknownName
 
 NAMES = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY"), "openai": ("OPENAI_API_KEY",)}
 """Where each provider's key is looked for, in this order: variables of the environment, Colab's secrets."""
 
 
+class _Blank(InvalidSetting):
+    """There is nothing where a key was looked for."""
+
+
 class Secret:
-    """A key that does not show itself: not in ``repr``, not in f-strings, not in a pickle.
+    """A key that does not show itself: not in ``repr``, not in f-strings, not in a pickle, not in a traceback.
 
     Parameters
     ----------
@@ -34,23 +40,31 @@ class Secret:
     __slots__ = ("_value", "origin")
 
     def __init__(self, value: str, origin: str = "key=") -> None:
-        value = value.strip()
-        if not re.fullmatch(r"[\x21-\x7e]+", value):
-            raise InvalidSetting(
+        self._value = value.strip() if isinstance(value, str) else ""
+        self.origin = origin
+        del value  # %xmode Verbose shows what the frames of a traceback hold
+        if not re.fullmatch(r"[\x21-\x7e]+", self._value):
+            kind, self._value = InvalidSetting if self._value else _Blank, ""
+            raise kind(
                 f"{origin} does not hold a key: one word of plain letters, digits and signs is wanted; set it again"
             )
-        self._value = value
-        self.origin = origin
 
     def reveal(self) -> str:
         """Return the key itself, for the one place that sends it."""
         return self._value
 
     def redact(self, text: str) -> str:
-        """``text`` with the key, as it is or URL-encoded, replaced by ``[key]``."""
-        for form in {self._value, quote(self._value, safe=""), quote(self._value), quote_plus(self._value)}:
+        """``text`` with the key, as it is, URL-encoded or in base 64, replaced by ``[key]``."""
+        for form in sorted(self._forms(), key=len, reverse=True):  # some contain others
             text = text.replace(form, "[key]")
         return text
+
+    def _forms(self) -> set[str]:
+        quoted = {quote(self._value, safe=""), quote(self._value), quote_plus(self._value)}
+        lowered = {re.sub("%..", lambda code: code[0].lower(), form) for form in quoted}
+        octets = self._value.encode()
+        encoded = {code(octets).decode().rstrip("=") for code in (b64encode, urlsafe_b64encode)}
+        return {self._value, *quoted, *lowered, *encoded}
 
     def __repr__(self) -> str:
         return f"<key from {self.origin}>"
@@ -71,12 +85,10 @@ def find_key(provider: str) -> Secret | None:
     """
     if provider in _given:
         return _given[provider]
-    for name in NAMES[provider]:
-        if value := os.environ.get(name, "").strip():
-            return Secret(value, name)
-    for name in NAMES[provider]:
-        if value := _from_colab(name):
-            return Secret(value, f"Colab's secret {name}")
+    for look, origin in ((_from_environment, "{}"), (_from_colab, "Colab's secret {}")):
+        for name in NAMES[provider]:
+            with suppress(_Blank):
+                return Secret(look(name) or "", origin.format(name))
     return None
 
 
@@ -85,21 +97,45 @@ def keep_key(provider: str, value: str) -> Secret:
 
     Raises
     ------
+    UnknownName
+        There is no such provider.
     InvalidSetting
-        It cannot be a key.
+        It cannot be a key; one given before stays.
     """
-    _given[provider] = Secret(value, "the key given")
+    given = [value]
+    del value  # as above: from here on no frame holds it by a name
+    if provider not in NAMES:
+        given.clear()
+        raise UnknownName("provider", provider, NAMES)
+    _given[provider] = Secret(given.pop(), "the key given")
     return _given[provider]
+
+
+def forget_key(provider: str) -> bool:
+    """Forget the key given by :func:`keep_key`; tell whether there was one. Others may still be found.
+
+    Raises
+    ------
+    UnknownName
+        There is no such provider.
+    """
+    if provider not in NAMES:
+        raise UnknownName("provider", provider, NAMES)
+    return _given.pop(provider, None) is not None
 
 
 _given: dict[str, Secret] = {}
 
 
-def _from_colab(name: str) -> str:
+def _from_environment(name: str) -> str | None:
+    return os.environ.get(name)  # a function: what represents that method itself shows the whole environment
+
+
+def _from_colab(name: str) -> str | None:
     # In Colab's kernel this module is loaded from the start. Anywhere else, asking would wait for a browser's reply.
     if "google.colab" not in sys.modules:
-        return ""
+        return None
     try:
-        return str(import_module("google.colab.userdata").get(name) or "").strip()
+        return import_module("google.colab.userdata").get(name)  # type: ignore[no-any-return]
     except Exception:  # noqa: BLE001 - no such secret, access not granted, no browser: each means no key from here
-        return ""
+        return None

@@ -10,21 +10,44 @@ from mmrag_nb.types import Preview
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_TAKEN = {"JPEG": "image/jpeg", "PNG": "image/png"}
+"""What every provider and every local server reads; WebP and GIF only some do."""
+
 
 def fitting(preview: Preview, side: int) -> Preview:
-    """A picture scaled down to at most ``side`` pixels a side (0: as it is); another medium as it is."""
-    if not side or not preview.mime.startswith("image/"):
+    """A picture as JPEG or PNG of at most ``side`` pixels a side (0: of any size); another medium as it is.
+
+    One that fits already is not decoded. One that cannot be read comes back without data: it is not sent, as a provider
+    would refuse the whole request for it.
+    """
+    if not preview.mime.startswith("image/") or not preview.data:
         return preview
     from PIL import Image
 
-    with Image.open(io.BytesIO(preview.data)) as picture:
-        return preview if max(picture.size) <= side else jpeg(picture, side)
+    try:
+        with Image.open(io.BytesIO(preview.data)) as picture:
+            small = not side or max(picture.size) <= side
+            if small and picture.format in _TAKEN:
+                return Preview(_TAKEN[picture.format], preview.data)
+            return jpeg(picture, side)
+    except Exception:  # noqa: BLE001 - Pillow raises a dozen classes over damaged pictures, MemoryError among them
+        return Preview(preview.mime, b"")
 
 
 def jpeg(picture: Image, side: int) -> Preview:
-    """A picture as JPEG of at most ``side`` pixels a side."""
-    small = picture.convert("RGB")
-    small.thumbnail((side, side))
+    """A picture, upright and on white, as JPEG of at most ``side`` pixels a side (0: of any size)."""
+    from PIL import Image, ImageOps
+
+    if side:
+        picture.draft("RGB", (side, side))  # decodes a JPEG at a reduced scale that is still large enough
+    upright = ImageOps.exif_transpose(picture)
+    if upright.has_transparency_data:
+        shown = upright.convert("RGBA")
+        upright = Image.new("RGB", shown.size, "white")
+        upright.paste(shown, mask=shown.getchannel("A"))
+    small = upright.convert("RGB")
+    if side:
+        small.thumbnail((side, side))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=85)
     return Preview("image/jpeg", out.getvalue())

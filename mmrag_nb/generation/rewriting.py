@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import GenerationError, SpendLimitReached
+from mmrag_nb.errors import GenerationError
 from mmrag_nb.types import Prompt, Turn
 
 from .citations import without_marks
@@ -100,16 +100,15 @@ def full_question(question: str, history: Sequence[Turn], generator: Generator) 
     asked = f"{said}\nLast question: {question}"
     try:
         generation = written(generator, Prompt(asked, INSTRUCTIONS, (), max_tokens=1024))
-    except SpendLimitReached:
-        raise
     except GenerationError as error:
-        joined = _leaning(question, history)
-        return replace(joined, notes=(*joined.notes, f"not rewritten: {error}"))
+        return replace(_leaning(question, history), notes=(f"not rewritten: {error}",))
     full = without_marks(" ".join(generation.text.split()).strip("\"'“” "))
     full = re.sub(r"^(?:last |full |rewritten )?question:\s*", "", full, flags=re.IGNORECASE)
-    if not full or len(full) > max(_LONGEST, 2 * len(question)):
-        full = _leaning(question, history).question
-    return FollowUp(full, full != question, (), generation.usage, generation.dollars)
+    found = FollowUp(full, full != question)
+    if generation.trouble or not full or len(full) > max(_LONGEST, 2 * len(question)):
+        why = generation.trouble or f"{generation.model} wrote no question"
+        found = replace(_leaning(question, history), notes=(f"not rewritten: {why}",))
+    return replace(found, usage=generation.usage, dollars=generation.dollars)
 
 
 def _leaning(question: str, history: Sequence[Turn]) -> FollowUp:

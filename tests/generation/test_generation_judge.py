@@ -8,7 +8,7 @@ import time
 import pytest
 from gemini_server import answer, error
 
-from mmrag_nb.errors import GenerationError, InvalidSetting
+from mmrag_nb.errors import GenerationError, GenerationRefused, InvalidSetting
 from mmrag_nb.generation.extractive import ExtractiveGenerator
 from mmrag_nb.generation.gemini import GeminiGenerator
 from mmrag_nb.generation.judge import INSTRUCTIONS, JudgeReranker, grades
@@ -32,9 +32,10 @@ class Scripted:
         self.text = text
         self.prompts = []
 
-    def generate(self, prompt) -> Generation:
+    def stream(self, prompt):
         self.prompts.append(prompt)
-        return Generation(self.text, "scripted")
+        yield self.text
+        yield Generation(self.text, "scripted")
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_one_call_with_all_the_evidence_and_its_media(gemini, server):
 
 def test_the_generators_own_failure_comes_through(gemini, server):
     server.script = [error(400, "bad request")]
-    with pytest.raises(GenerationError, match="Gemini failed"):
+    with pytest.raises(GenerationRefused, match="400: bad request"):
         JudgeReranker(gemini).scores(QUESTION, EVIDENCE)
 
 

@@ -1,0 +1,118 @@
+"""What comes back in a stream of Chat Completions, event by event: answer, thinking, refusal, the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+@dataclass
+class Reply:
+    """What a stream has told so far."""
+
+    text: str = ""
+    refusal: str = ""
+    """What the model said in place of an answer."""
+    reason: str = ""
+    """``finish_reason``, once it came."""
+    model: str = ""
+    usage: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    counted: bool = False
+    """Whether the event of the totals came, which is the last of all."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server said that this is all.
+
+        OpenAI, vLLM, llama.cpp and Ollama end with a ``finish_reason``. Where Ollama fails while it writes, its stream
+        just ends without one (its middleware drops the error), and the SDK passes over half an event at the end: what
+        came is text like any other, but not known to be whole. The totals are as good an end, for servers that name
+        no reason.
+        """
+        return bool(self.reason) or self.counted
+
+
+def read(chunks: Iterable[Any], reply: Reply) -> Iterator[str]:
+    """Yield pieces of the answer, and keep the rest in ``reply``.
+
+    Where the model thinks (``reasoning_content`` of vLLM and llama.cpp, ``reasoning`` of Ollama, or ``<think>`` at the
+    beginning of the text), an empty piece is yielded: it was paid for, so the question is not asked a second time, and
+    who no longer wants the answer can leave. Thinking is never part of the answer.
+    """
+    shown = Answering()
+    try:
+        for chunk in chunks:
+            written, thought = _note(chunk, reply)
+            piece = shown.feed(written)
+            if piece or thought or written:
+                reply.text += piece
+                yield piece
+    except Exception:
+        if not reply.reason:  # after it, nothing can make the text any less whole
+            raise
+    if rest := shown.rest():
+        reply.text += rest
+        yield rest
+
+
+def _note(chunk: Any, reply: Reply) -> tuple[str, bool]:
+    """Keep what ``chunk`` tells; return its text, and whether it tells thoughts."""
+    reply.events += 1
+    reply.model = chunk.model or reply.model
+    choices = chunk.choices or []
+    if chunk.usage:
+        counts = chunk.usage
+        reply.usage = {"input_tokens": int(counts.prompt_tokens), "output_tokens": int(counts.completion_tokens)}
+        reply.counted = reply.counted or not choices
+    if not choices:
+        return "", False
+    reply.reason = choices[0].finish_reason or reply.reason
+    delta = choices[0].delta
+    if delta is None:
+        return "", False
+    reply.refusal += getattr(delta, "refusal", None) or ""
+    return delta.content or "", any(getattr(delta, name, None) for name in ("reasoning_content", "reasoning"))
+
+
+class Answering:
+    """Tells the answer from what was thought before it, while it comes in pieces of any length."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._where = "before"
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; return what of the answer it completes."""
+        self._held += piece
+        if self._where == "before":
+            self._begin()
+        if self._where == "thinking":
+            _, closed, after = self._held.partition(_CLOSE)
+            if closed:
+                self._where, self._held = "after", after
+            else:
+                self._held = self._held[-len(_CLOSE) :]  # the end may have come in part
+        if self._where == "after":  # nothing of the answer yet, only the lines between
+            self._held = self._held.lstrip()
+            self._where = "answer" if self._held else "after"
+        if self._where != "answer":
+            return ""
+        piece, self._held = self._held, ""
+        return piece
+
+    def rest(self) -> str:
+        """Return what was held back in case it began a thought, at the end of the stream."""
+        return self._held if self._where == "before" else ""
+
+    def _begin(self) -> None:
+        self._held = self._held.lstrip()
+        if self._held.startswith(_OPEN):
+            self._where, self._held = "thinking", self._held[len(_OPEN) :]
+        elif not _OPEN.startswith(self._held):
+            self._where = "answer"

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from .retrieval.channels import Probe
     from .retrieval.search import Order
     from .retrieval.telling import Scored
+    from .results import Hit
     from .settings import Settings
-    from .types import Modality
+    from .types import Modality, Preview
 
 _MOST_WORDS = 100
 """Words of a question that the lexical channel looks up; a longer one is a text, which its vector stands for."""
@@ -121,6 +122,18 @@ class Finding(Asking):
     def described(self) -> bool:
         """Whether the words that models say of pictures count."""
         return bool(self._settings.strategy == "grounded")
+
+    # -- what is kept of a hit --------------------------------------------------------------------------------------
+
+    def chunks_of(self, hits: Sequence[Hit]) -> list[int]:
+        """Ids of the chunks that these hits are, of those that are still there."""
+        by_item = {hit.item.id: self._catalog.chunk_ids(hit.item.id) for hit in hits}
+        places = [(by_item[hit.item.id], hit.chunk.ordinal) for hit in hits]
+        return [ids[ordinal] for ids, ordinal in places if ordinal < len(ids)]
+
+    def kept(self, hit: Hit, kind: str) -> Preview | None:
+        """What of that kind the index keeps of a hit's chunk."""
+        return self._catalog.previews(hit.item.id, hit.chunk.ordinal, (kind,)).get(kind)
 
     # -- where it is looked ----------------------------------------------------------------------------------------
 

@@ -81,4 +81,5 @@ def test_the_extractive_generator_quotes_who_says_it(found, question, said):
     hit, catalog = found
     described = {"caption": "a brown dog beside a door", "ocr": "OPEN 9-5\nclosed on Sundays"}
     given = evidence(replace(hit, described=described), catalog)
-    assert ExtractiveGenerator().generate(Prompt(question, "", (given,))).text == f"The picture {given.title} {said}"
+    *_, whole = ExtractiveGenerator().stream(Prompt(question, "", (given,)))
+    assert whole.text == f"The picture {given.title} {said}"

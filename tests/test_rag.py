@@ -44,7 +44,7 @@ def test_each_question_finds_its_text_first_and_the_answer_quotes_it(rag, folder
     assert "forty-seven strings" in answer.text
     assert answer.citations[1] is answer.hits[0]
     assert "[1]" in answer.text
-    assert set(answer.timings) == {"embed", "search", "generate"}
+    assert set(answer.timings) == {"embed", "search", "generate", "check"}
 
 
 def test_a_picture_is_reached_by_its_caption_and_by_its_file_name(rag, folder):

@@ -23,7 +23,12 @@ WARM_UP = 3
 """Questions asked before any is measured: models load on first use."""
 
 TOTAL, REST = "from Enter to the card", "protocol, parsing and the rest"
-_NAMES = {"embed": "embed the question", "search": "search", "generate": "write the answer"}
+_NAMES = {
+    "embed": "embed the question",
+    "search": "search",
+    "generate": "write the answer",
+    "check": "check the answer",
+}
 INDEX = "bench.mmrag"
 STOPWATCH = "from mmrag_nb.bench.stopwatch import Stopwatch\n_stopwatch = Stopwatch(get_ipython())"
 """A cell; from then on ``_stopwatch.stages()`` tells where the time of the last answer went."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmrag_nb.types import Generation
 
-from .citations import without_marks
+from .citations import ABSENT, without_marks
 from .pictured import taken_apart
+from .sentences import spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,6 @@ _KEPT |= {"front", "hundred", "interest", "mill", "name", "nine", "side", "six",
 _KEPT |= {"thin", "third", "three", "top", "twelve", "twenty", "two"}
 
 _SAYS = {"own": "is captioned", "caption": "shows, by a model’s caption,", "ocr": "reads"}
-
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-HJ-Za-z]|e\.g|i\.e|lit|Mr|Mrs|Ms|Dr|Prof|St|vs|cf|ca|No|Fig|vol)\.$")
-_END = re.compile(r"(?<=[.!?…])[\"”’')\]]*\s+|(?<=[。！？])|\n\s*\n")  # noqa: RUF001 - as Chinese and Japanese end theirs
 
 
 @dataclass(frozen=True)
@@ -85,25 +82,13 @@ class ExtractiveGenerator:
 def sentences(text: str) -> list[str]:
     """Split ``text`` at ends of sentences and at blank lines; unpunctuated speech stays whole."""
     text = without_marks(text)
-    found: list[str] = []
-    joined = ""
-    for piece in _pieces(text):
-        joined += piece
-        if not _ABBREVIATION.search(joined.rstrip()):
-            found.append(" ".join(joined.split()))
-            joined = ""
-    found.append(" ".join(joined.split()))
+    found = (" ".join(text[start:end].split()) for start, end in spans(text))
     return [sentence for sentence in found if re.search(r"\w", sentence)]
-
-
-def _pieces(text: str) -> list[str]:
-    ends = [0, *(match.end() for match in _END.finditer(text)), len(text)]
-    return [text[a:b] for a, b in pairwise(ends)]
 
 
 def _answer(prompt: Prompt) -> str:
     if not prompt.evidence:
-        return "The sources hold nothing on this."
+        return f"{ABSENT} The sources hold nothing on this."
     if not prompt.question:  # a picture asked, and no words that a sentence could come near to
         return _point(prompt.evidence[0])
     # What scores below zero is there by chance: it is quoted only where nothing stands above.
@@ -116,7 +101,8 @@ def _answer(prompt: Prompt) -> str:
     first = prompt.evidence[0]
     if not order:
         if first.text.strip():
-            return f"The sources hold no sentence that answers this; closest is {_name(first)} [{first.number}]."
+            closest = f"{_name(first)} [{first.number}]"
+            return f"{ABSENT} The sources hold no sentence that answers this; closest is {closest}."
         return _point(first)
     chosen = [i for i in order[:2] if worth[i] >= _SECOND * worth[order[0]]]
     said = [_say(candidates[i], near) for i in chosen]

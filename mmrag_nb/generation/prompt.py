@@ -8,6 +8,7 @@ content stands outside a slot or speaks in the system's or the assistant's turn.
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 import unicodedata
@@ -45,6 +46,7 @@ INSTRUCTIONS = f"{ROLE}\n{RULES}"
 
 LONGEST = 20_000
 """Letters of one piece of evidence that are sent; indexing cuts texts much shorter than this."""
+_SECRET = secrets.token_bytes(32)
 MOST_BYTES = 14_000_000
 """Of the media of one request, all together: providers take 20 MB, and encoding adds a third."""
 _LONGEST_TITLE = 300
@@ -200,10 +202,19 @@ def _texts(prompt: Prompt) -> Iterator[str]:
 
 def _code(texts: Sequence[str]) -> str:
     """Draw a code that stands in none of ``texts``, neither as it is nor in letters that look like its own."""
+    drawn = _codes(texts)
+    return next(code for code in drawn if not any(code in text.lower() or code in _plain(text) for text in texts))
+
+
+def _codes(texts: Sequence[str]) -> Iterator[str]:
+    """Yield codes that follow from ``texts`` and a secret of this process.
+
+    The same prompt is laid out alike, so that a model without chance answers alike; who writes a text cannot know them.
+    """
+    drawn = hmac.new(_SECRET, "\0".join(texts).encode("utf-8", "surrogatepass"), "sha256")
     while True:
-        code = secrets.token_hex(8)
-        if not any(code in text.lower() or code in _plain(text) for text in texts):
-            return code
+        drawn.update(b"next")
+        yield drawn.hexdigest()[:16]
 
 
 def _plain(text: str) -> str:

@@ -85,7 +85,7 @@ def within_budget(turns: Sequence[Turn], tokens: int) -> History:
     return History(tuple(reversed(kept)), (told,))
 
 
-def full_question(question: str, history: Sequence[Turn], generator: Generator) -> FollowUp:
+def full_question(question: str, history: Sequence[Turn], generator: Generator | None) -> FollowUp:
     """Make a follow-up a question that can be looked for: "and who wrote it?" with a name in the place of "it".
 
     A generator rewrites it (as in Vakulenko et al., "Question Rewriting for Conversational Question Answering", 2021).
@@ -94,7 +94,7 @@ def full_question(question: str, history: Sequence[Turn], generator: Generator) 
     question = question.strip()
     if not history or not question:
         return FollowUp(question)
-    if generator.instant:
+    if generator is None or generator.instant:
         return _leaning(question, history)
     said = "\n".join(f"Question: {turn.question}\nAnswer: {turn.answer}" for turn in history)
     asked = f"{said}\nLast question: {question}"

@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from mmrag_nb.generation.citations import cited, invalid, without_marks
+from mmrag_nb.generation.citations import ABSENT, Mark, cited, declined, invalid, marks, without_code, without_marks
 
 SENT = {1, 2, 3, 4, 5}
 
@@ -22,7 +24,14 @@ SENT = {1, 2, 3, 4, 5}
         ("[1]: the speaker says so", (1,), ()),
         ("Write `x[1]` or\n```\ny[2] = 3\n```\nas in [3].", (3,), ()),
         ("```\nunclosed [1]", (), ()),
-        ("[one] [1a] [] [ 2 ] [-1] [1.5] [^3]", (2,), ()),
+        ("[one] [1a] [] [ 2 ] [-1] [1.5]", (2,), ()),
+        ("Full-width 【1】, as OpenAI writes 【2†notes.txt】 and 【3:0†source】, ［4］.", (1, 2, 3, 4), ()),
+        ("A footnote[^3] and [^9].", (3,), (9,)),
+        ("By name [Evidence 1], [source 2, source 3], [Doc #4].", (1, 2, 3, 4), ()),
+        ("A list (1) and (2), a note 3), an exponent ^4.", (), ()),
+        ("[[1]](https://example.org) and [[2]].", (1, 2), ()),
+        ("An interval [1-900], a row [1, 2, 3].", (1, 2, 3), ()),
+        ("``x[1] ` y`` and ~~~\n[2]\n~~~ as in [3].", (3,), ()),
         ("**bold [1]** (see [2])", (1, 2), ()),
         ("", (), ()),
     ],
@@ -50,3 +59,38 @@ def test_nothing_was_sent():
 def test_quoted_text_cites_nothing(text, quoted):
     assert without_marks(text) == quoted
     assert cited(quoted, range(1, 1000)) == ()
+
+
+def test_a_mark_has_its_place():
+    assert list(marks("So [1, 3-4].")) == [Mark(3, 11, (1, 3, 4))]
+
+
+def test_code_is_blanked_in_place():
+    assert without_code("a `b[1]` c") == "a        c"
+
+
+@pytest.mark.parametrize(
+    ("said", "absent", "text"),
+    [
+        (f"{ABSENT} It is not there.", True, "It is not there."),
+        ("  [NONE]\nIt is not there.", True, "It is not there."),
+        (ABSENT, True, ""),
+        ("[no", False, ""),
+        ("[nobody] came", False, "[nobody] came"),
+        ("It is [none] of these.", False, "It is [none] of these."),
+    ],
+)
+def test_a_generator_declines_by_its_first_word(said, absent, text):
+    assert declined(said) == (absent, text)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["[" * 200_000, "[1," * 66_000, "[" + "1," * 100_000, "[1" + " " * 200_000, "[1-99]" * 33_000, "`" * 200_001,
+     "```\n" * 50_000, "``a\n" * 50_000, "【1†" * 66_000, "[   " * 50_000, "[source " * 25_000],
+)  # fmt: skip
+def test_no_text_takes_long_to_read(hostile):
+    start = time.perf_counter()
+    cited(hostile, {1})
+    without_marks(hostile)
+    assert time.perf_counter() - start < 3

@@ -1,6 +1,6 @@
 import pytest
 
-from mmrag_nb.generation.citations import cited
+from mmrag_nb.generation.citations import ABSENT, cited
 from mmrag_nb.generation.extractive import LONGEST, WINDOW, ExtractiveGenerator, sentences
 from mmrag_nb.types import Evidence, Prompt
 
@@ -33,8 +33,9 @@ def image(number, title, caption=""):
 
 
 def ask(question, *evidence):
-    generation = ExtractiveGenerator().generate(Prompt(question, "", evidence))
-    return generation.text
+    *pieces, whole = ExtractiveGenerator().stream(Prompt(question, "", evidence))
+    assert "".join(pieces) == whole.text
+    return whole.text
 
 
 LORENZ = image(3, "Lorenz_Ro28-200px.png")
@@ -77,7 +78,7 @@ def test_the_best_sentence_is_quoted_and_cited(question, evidence, number, words
 
 def test_where_nothing_answers_it_says_so_and_points_to_the_nearest():
     said = ask("quantum chromodynamics lattice?", text(1, NOVEL, "Wiki.txt"), LORENZ)
-    assert said == "The sources hold no sentence that answers this; closest is Wiki.txt [1]."
+    assert said == f"{ABSENT} The sources hold no sentence that answers this; closest is Wiki.txt [1]."
 
 
 def test_a_question_without_words():
@@ -85,7 +86,7 @@ def test_a_question_without_words():
 
 
 def test_no_evidence():
-    assert ask("why?") == "The sources hold nothing on this."
+    assert ask("why?") == f"{ABSENT} The sources hold nothing on this."
 
 
 def test_the_retrieved_order_decides_between_equals():
@@ -145,6 +146,9 @@ def test_the_same_question_gives_the_same_answer():
         ("你好。再见!  Bye", 3),
         ("a title\n\nand then a text\nover two lines", 2),
         ("no punctuation at all", 1),
+        ("The U.S. Army and, z.B., Dr. Roth came at 9 p.m. They left.", 2),
+        ("「さようなら。」と言った。Bye.", 3),
+        ("e.g. " * 40_000, 1),
         (" \n ... \n", 0),
     ],
 )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .checking import checked
-from .errors import GenerationEmpty, GenerationError, GenerationInterrupted
+from .errors import INTERRUPTED, GenerationEmpty, GenerationError, GenerationInterrupted, MMRagError
 from .evidence import evidence
 from .generation.citations import declined
 from .generation.media import fitting
@@ -74,7 +74,12 @@ class Answering:
             told = f"{asked.hits.doubt} It is answered all the same with %config MMRag.abstain = False."
             yield replace(asked, text=told, abstained=True)
             return
-        generator, stands_in = self._parts.generator()
+        try:
+            generator, stands_in = self._parts.generator()
+        except MMRagError as error:
+            failed = GenerationError(str(error))
+            failed.answer = replace(asked, question=asked.question or query.shown, error=str(error))
+            raise failed from error
         chosen = template(self._settings.prompt)
         prompt = self._prompt(chosen, asked, query, history, generator)
         notes = [*asked.notes]
@@ -120,7 +125,7 @@ class Answering:
                     error.answer = replace(partial, error=str(error))
                     raise
                 interrupted = GenerationInterrupted()
-                interrupted.answer = replace(partial, trouble="interrupted: this is what had come")
+                interrupted.answer = replace(partial, trouble=INTERRUPTED)
                 raise interrupted from None
         if hits is not begun.hits:  # pictures were looked at; what the generator's own time did not cover
             spent["regions"] = time.perf_counter() - start - spent["generate"]

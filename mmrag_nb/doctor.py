@@ -56,7 +56,7 @@ def examine() -> Iterator[str]:
         yield f"  {name:22} {_version(name) or remedy}"
     yield ""
     if _version("torch"):
-        from .models.device import choose
+        from .weights.device import choose
 
         placement = choose()
         yield f"  models run on {placement.device} in {placement.dtype}: {placement.reason}"

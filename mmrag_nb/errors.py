@@ -143,6 +143,10 @@ class SpendLimitReached(GenerationError):
     """Another request could cost more than the setting ``spend_limit`` leaves; nothing was sent."""
 
 
+INTERRUPTED = "interrupted: this is what had come"
+"""What an answer says that Ctrl-C stopped."""
+
+
 class GenerationInterrupted(KeyboardInterrupt):
     """Ctrl-C while an answer was written; ``answer`` has what had come."""
 

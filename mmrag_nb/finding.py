@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from .catalog.catalog import Catalog
     from .parts import Parts
     from .queries import Query
+    from .results import Hit
     from .retrieval.channels import Probe
     from .retrieval.search import Order
     from .retrieval.telling import Scored
-    from .results import Hit
     from .settings import Settings
     from .types import Modality, Preview
 

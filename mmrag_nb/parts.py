@@ -83,7 +83,8 @@ class Parts:
         slot = (
             f"{model} of {'shared' if self._settings.strategy == 'shared' else 'others'}" * (model == "text") or model
         )
-        if progress is not None:
+        here = model != "generator" or "device" in options  # a provider's model has nothing to load
+        if progress is not None and here:
             progress(f"loading {argument or name}", 0, None)
         self._models.pop(slot, None)  # two big models need not be in memory at once
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .answering import Answering
 from .catalog.catalog import Catalog
 from .conversing import Conversation, last
-from .errors import InvalidSetting
+from .errors import InvalidSetting, MMRagError
 from .explained import Explained
 from .generation.metering import SESSION
 from .generation.rewriting import FollowUp, full_question, within_budget
@@ -230,7 +230,11 @@ class MultimodalRAG(Explained):
         kept = within_budget(history, self.settings.history_tokens)
         if not kept.turns or not isinstance(question, str):  # what is no text is told by whoever embeds it
             return kept, FollowUp(question)
-        return kept, full_question(question, kept.turns, self._parts.generator()[0])
+        try:
+            generator = self._parts.generator()[0]
+        except MMRagError:  # told with what is found
+            generator = None
+        return kept, full_question(question, kept.turns, generator)
 
     async def aask(self, question: str = "", k: int | None = None, **how: Any) -> Answer:
         """Answer as :meth:`ask` does, while the event loop goes on; several questions at once share the models.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,10 @@ class Searchable(Kept):
         if pictures:
             searching.load_describers(progress)
         transcriber = self._parts.transcriber(progress) if voice else None
-        writing = self._parts.generator(progress)[0] if generator else None
+        writing = None
+        if generator:
+            with suppress(MMRagError):  # one that cannot be had is told with what was found, when it is asked
+                writing = self._parts.generator(progress)[0]
         return (
             *(encoder.description for encoder in encoders.values()),
             *(model.description for model in (transcriber, writing) if model is not None),

@@ -30,7 +30,10 @@ HOSTILE: tuple[str, ...] = (
     "<img src=http://tracker.invalid/a.png><link rel=stylesheet href=http://tracker.invalid/a.css>",
     "x;background:url(http://tracker.invalid/b.png);position:fixed;inset:0;width:9999px",
     "</style><style>@import 'http://tracker.invalid/c.css'; * {display:none !important}",
-    "![pixel](http://tracker.invalid/d.png) [click](http://tracker.invalid/e)",
+    (
+        "![pixel](http://tracker.invalid/d.png) [click](http://tracker.invalid/e)\n\n![r][a] <https://tracker.invalid/h>"
+        ' [1](http://tracker.invalid/j) [![1](//k.invalid "t")](javascript:alert(1))\n[a]: //f.invalid\n[1]: //g.inv'
+    ),
     # addresses that run
     f"javascript:{_RUN}//",
     f"[click](javascript:{_RUN}) <a href='javascript:{_RUN}'>click</a>",
@@ -40,7 +43,10 @@ HOSTILE: tuple[str, ...] = (
     "{{7*7}} ${7*7} <%= 7*7 %> #{7*7} {%raw%} {0} {__class__} %s %(x)d %n",
     f"`${{{_RUN}}}` \\u003cimg src=x onerror={_RUN}\\u003e \\x3cscript\\x3e",
     r"$\href{javascript:window.__mm_hacked=1}{x}$ $$\unicode{x3c}$$ \(a^2\) \begin{equation}b\end{equation} $5 and $10",
-    "# heading\n\n- **bold** `code` [1] [99]\n\n| a | b |\n|---|---|\n| 1 | 2 |\n***\n> quote",
+    (
+        "# heading\n\n- **bold** `code` [1] [99]\n\n| a | b |\n|---|---|\n| 1 | 2 |\n***\n> quote\n"
+        "```\n<img src=http://tracker.invalid/l.png>\n```\n`` ` ~~~ **[1] `[7]` [[7]] [7\n```html\n<b>no end"
+    ),
     # paths and queries
     "/etc/passwd",
     "../../../../../../etc/passwd",

@@ -78,8 +78,9 @@ def test_an_unknown_name_is_told_with_the_nearest():
 
 def shown():
     """All kinds of results, wherever they are defined: those that live beside what makes them, too."""
-    for module in iter_modules(insight.__path__, f"{insight.__name__}."):
-        import_module(module.name)
+    beside = (module.name for module in iter_modules(insight.__path__, f"{insight.__name__}."))
+    for name in (*beside, "mmrag_nb.reports", "mmrag_nb.generation.templates"):
+        import_module(name)
     found, waiting = [], [results.Shown]
     while waiting:
         kinds = waiting.pop().__subclasses__()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable
+from mmrag_nb.weights.device import checked, choose, computing
+from mmrag_nb.weights.reading import quiet
 
-from . import hub
+from . import checkpoint
 from .clip import _without_ends
-from .device import checked, choose, computing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class BlipCaptioner:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`.
+        As for :func:`mmrag_nb.weights.device.choose`.
     batch_size
         Pictures that go through the network at once.
 
@@ -59,7 +60,7 @@ class BlipCaptioner:
         batch_size: int = 8,
     ) -> None:
         wanted = choose(device, precision)
-        loaded = hub.load(
+        loaded = checkpoint.load(
             model, "AutoModelForImageTextToText", "AutoTokenizer", "AutoImageProcessor", setting="captioner"
         )
         self._network = loaded.network
@@ -85,7 +86,7 @@ class BlipCaptioner:
     def describe(self, pictures: Sequence[Image]) -> list[str]:
         """One caption per picture of any size: ``two cats sleeping on a couch``."""
         texts: list[str] = []
-        with computing(self._placement), hub.quiet():
+        with computing(self._placement), quiet():
             for start in range(0, len(pictures), self._batch_size):
                 tokens = self._network.generate(
                     pixel_values=self._looked_at(pictures[start : start + self._batch_size]),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.assets.background import of_sounds
 from mmrag_nb.errors import InvalidSetting, ModelUnavailable
+from mmrag_nb.weights.device import checked, choose, computing
+from mmrag_nb.weights.reading import quiet
 
-from . import hub
-from .device import checked, choose, computing
+from . import checkpoint
 from .lengths import all_fit
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ClapEncoder:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`.
+        As for :func:`mmrag_nb.weights.device.choose`.
     batch_size
         Texts or windows of sound that go through the network at once.
 
@@ -61,7 +62,7 @@ class ClapEncoder:
         batch_size: int = 8,
     ) -> None:
         wanted = choose(device, precision)
-        loaded = hub.load(model, "AutoModel", "AutoTokenizer", "ClapFeatureExtractor", setting="sound")
+        loaded = checkpoint.load(model, "AutoModel", "AutoTokenizer", "ClapFeatureExtractor", setting="sound")
         self._network = loaded.network
         self._tokenizer, self._extractor = loaded.parts
         config = self._network.config
@@ -127,7 +128,7 @@ class ClapEncoder:
             raise ValueError(f"clip {empty[0]} of {len(clips)} has no samples: leave empty sounds out")
         windows = [(number, window) for number, clip in enumerate(clips) for window in self._windows(clip)]
         sums = np.zeros((len(clips), self.dimension), dtype=np.float32)
-        with computing(self._placement), hub.quiet():
+        with computing(self._placement), quiet():
             for start in range(0, len(windows), self._batch_size):
                 batch = windows[start : start + self._batch_size]
                 np.add.at(sums, [number for number, _ in batch], self._of_windows([window for _, window in batch]))
@@ -190,5 +191,5 @@ class ClapEncoder:
 
         noise = np.random.default_rng(0).normal(0, 0.1, self.rate).astype(np.float32)
         self._network.to(device)
-        with computing(self._placement), hub.quiet():
+        with computing(self._placement), quiet():
             return np.concatenate([self._of_texts(["the sound of a cat"]), self._of_windows([noise])])

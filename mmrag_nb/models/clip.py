@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable
+from mmrag_nb.weights.device import checked, choose, computing
 
-from . import hub
-from .device import checked, choose, computing
+from . import checkpoint
 from .lengths import all_fit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ClipEncoder:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`.
+        As for :func:`mmrag_nb.weights.device.choose`.
     batch_size
         Texts or pictures that go through the network at once.
 
@@ -60,7 +60,7 @@ class ClipEncoder:
         batch_size: int = 32,
     ) -> None:
         wanted = choose(device, precision)
-        loaded = hub.load(model, "AutoModel", "AutoTokenizer", "AutoImageProcessor", setting="clip")
+        loaded = checkpoint.load(model, "AutoModel", "AutoTokenizer", "AutoImageProcessor", setting="clip")
         self._network = loaded.network
         self._tokenizer, self._pixels = loaded.parts
         config = self._network.config

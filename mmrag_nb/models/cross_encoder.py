@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, MMRagError, ModelUnavailable
+from mmrag_nb.weights.device import checked, choose, computing
 
 from . import sentence_hub
-from .device import checked, choose, computing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class CrossEncoderReranker:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`.
+        As for :func:`mmrag_nb.weights.device.choose`.
     batch_size
         Pieces of evidence that go through the network at once.
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .hub import _cached
+from mmrag_nb.weights.hub import cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def is_kept(model: str) -> bool:
     """Whether ``model``, a hub id or a folder, can be loaded without a download."""
-    return Path(model).expanduser().is_dir() or _cached(model) is not None
+    return Path(model).expanduser().is_dir() or cached(model) is not None
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, ModelUnavailable
+from mmrag_nb.weights.device import checked, choose, computing
 
 from . import sentence_hub
-from .device import checked, choose, computing
 from .lengths import all_fit
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SentenceEncoder:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`.
+        As for :func:`mmrag_nb.weights.device.choose`.
     batch_size
         Texts or pictures that go through the network at once.
 

@@ -1,4 +1,4 @@
-"""Checkpoints of sentence-transformers: found and refused as ``hub`` does, with the folders of their modules."""
+"""Checkpoints of sentence-transformers: found and refused as all others are, with the folders of their modules."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import hashlib
 import json
 import logging
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable, NotInstalled
+from mmrag_nb.weights.folder import contents, missing, why_without_weights
+from mmrag_nb.weights.hub import find, why
+from mmrag_nb.weights.reading import line
+from mmrag_nb.weights.reading import quiet as transformers_quiet
 
-from .hub import _PICKLED, _WEIGHTS, Loaded, _check, _find, _hash, _line, _pickled, _why
-from .hub import quiet as transformers_quiet
+from .checkpoint import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -57,21 +60,21 @@ def load(model: str, kind: str, *, remedy: str) -> Loaded:
     """
     library = _library()
     try:
-        folder, revision = _find(model)
-        _check(folder)
+        found = find(model)
+        folder = found.folder
         kinds = _modules(folder)
-        local = Path(model).expanduser().is_dir()
-        if not local:
-            _download(model, revision, folder, kinds)
+        if found.commit:
+            _download(model, found.commit, folder, kinds)
         _check_modules(folder, kinds)
         _is_for(folder, kinds, kind)
         network = _build(getattr(library, kind), folder)
     except ModelUnavailable as error:
         raise ModelUnavailable(f"cannot load {model!r}: {error}. A way on: {remedy}") from error.__cause__
-    if local:
-        within = [_hash(folder / path) for path in kinds if path and (folder / path).is_dir()]
+    revision = found.revision
+    if not found.commit:
+        within = [contents(folder / path) for path in kinds if path and (folder / path).is_dir()]
         revision = hashlib.sha256("".join([revision, *within]).encode()).hexdigest()
-    return Loaded(network, (), Path(model).expanduser().resolve().name if local else model, revision)
+    return Loaded(network, (), found.id, revision)
 
 
 def tried(model: str, probe: Callable[[], T]) -> T:
@@ -85,7 +88,7 @@ def tried(model: str, probe: Callable[[], T]) -> T:
     try:
         return probe()
     except Exception as error:  # the cause stays chained
-        raise ModelUnavailable(f"{model!r} was loaded, but does not work ({_line(error)})") from error
+        raise ModelUnavailable(f"{model!r} was loaded, but does not work ({line(error)})") from error
 
 
 def marks(network: Any) -> tuple[str, ...]:
@@ -138,7 +141,7 @@ def _build(kind: Any, folder: Path) -> Any:
                 model_kwargs={"use_safetensors": True},
             )
     except Exception as error:  # a foreign checkpoint can fail in any way
-        raise ModelUnavailable(f"{kind.__name__} cannot read it ({_line(error)})") from error
+        raise ModelUnavailable(f"{kind.__name__} cannot read it ({line(error)})") from error
     return network.float().eval()
 
 
@@ -172,17 +175,13 @@ def _download(model: str, revision: str, folder: Path, kinds: dict[str, str]) ->
     try:
         huggingface_hub.HfApi().snapshot_download(model, revision=revision, allow_patterns=wanted)
     except Exception as error:  # which classes come depends on the hub client's version and its HTTP library
-        raise ModelUnavailable(_why(model, error)) from error
+        raise ModelUnavailable(why(model, error)) from error
 
 
 def _complete(folder: Path, kind: str) -> bool:
     if kind == _WITHOUT_FILES:
         return True
-    return (folder / "config.json").is_file() and (kind in _WITHOUT_WEIGHTS or _has_weights(folder))
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(_WEIGHTS.fullmatch(path.name) for path in folder.iterdir())
+    return (folder / "config.json").is_file() and (kind in _WITHOUT_WEIGHTS or not missing(folder))
 
 
 def _check_modules(folder: Path, kinds: dict[str, str]) -> None:
@@ -190,9 +189,8 @@ def _check_modules(folder: Path, kinds: dict[str, str]) -> None:
     for path, kind in kinds.items():
         if not path or _complete(folder / path, kind):
             continue
-        names = sorted(file.name for file in (folder / path).glob("*"))
-        pickled = [name for name in names if name.endswith(_PICKLED)]
-        raise ModelUnavailable(_pickled(f"{path}/{pickled[0]}") if pickled else f"its part {path} is incomplete")
+        names = sorted(f"{path}/{file.name}" for file in (folder / path).glob("*"))
+        raise ModelUnavailable(why_without_weights(names) or f"its part {path} is incomplete")
 
 
 def _is_for(folder: Path, kinds: dict[str, str], kind: str) -> None:

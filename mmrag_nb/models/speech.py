@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
+from mmrag_nb.weights.device import checked, choose, computing
+from mmrag_nb.weights.reading import quiet
 
-from . import hub
-from .device import checked, choose, computing
+from . import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,7 @@ class SpeechTranscriber:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.models.device.choose`, but ``auto`` means float32 on any CPU.
+        As for :func:`mmrag_nb.weights.device.choose`, but ``auto`` means float32 on any CPU.
     batch_size
         Windows that go through the network at once.
     language
@@ -79,7 +80,9 @@ class SpeechTranscriber:
         wanted = choose(device, precision)
         if precision == "auto" and wanted.kind == "cpu":
             wanted = replace(wanted, dtype="float32", reason="an error made in one word is carried into the next")
-        loaded = hub.load(model, "AutoModelForSpeechSeq2Seq", "AutoTokenizer", "AutoFeatureExtractor", setting="speech")
+        loaded = checkpoint.load(
+            model, "AutoModelForSpeechSeq2Seq", "AutoTokenizer", "AutoFeatureExtractor", setting="speech"
+        )
         self._network = loaded.network
         self._tokenizer, self._extractor = loaded.parts
         self._batch_size = batch_size
@@ -104,7 +107,7 @@ class SpeechTranscriber:
         windows = [(number, window) for number, clip in enumerate(clips) for window in self._windows(clip)]
         by_length = sorted(range(len(windows)), key=lambda i: len(windows[i][1]))  # little padding in a batch
         heard = [""] * len(windows)
-        with computing(self._placement), hub.quiet():
+        with computing(self._placement), quiet():
             for start in range(0, len(by_length), self._batch_size):
                 batch = by_length[start : start + self._batch_size]
                 for i, text in zip(batch, self._hear([windows[i][1] for i in batch]), strict=True):
@@ -155,7 +158,7 @@ class SpeechTranscriber:
 
         noise = np.random.default_rng(0).normal(0, 0.1, self.rate).astype(np.float32)
         self._network.to(device)
-        with computing(self._placement), hub.quiet():
+        with computing(self._placement), quiet():
             states = self._network.get_encoder()(**self._inputs([noise])).last_hidden_state[0]
         vectors: NDArray[np.float32] = states.float().cpu().numpy()
         return vectors

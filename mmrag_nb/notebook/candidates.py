@@ -11,6 +11,8 @@ ITEM          something that is in the index, by its name
 FILTER        the names that a filter can ask for, each where one may stand
 SPACE         a vector space of the index
 MODALITIES    kinds of content, with commas between them
+PROVIDER      whose key it is
+PROMPT        a prompt that can be chosen by name
 SETTING=VALUE a setting and its value, with commas between several
 STRATEGY      what that setting can be; so too PRESET, STORE, DEVICE and PRECISION
 ============= =======================================================================
@@ -32,6 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool
 
+from mmrag_nb.generation.keys import NAMES
+from mmrag_nb.generation.templates import template_names
 from mmrag_nb.registry import modality_of
 from mmrag_nb.settings import known_values
 from mmrag_nb.types import MODALITIES
@@ -168,6 +172,8 @@ _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "FILTER": lambda place, session: _filters(place.typed, session),
     "SPACE": lambda _, session: session.space_names(),
     "MODALITIES": lambda place, _: _listed(place.typed, MODALITIES),
+    "PROVIDER": lambda place, _: [] if place.words else list(NAMES),
+    "PROMPT": lambda place, _: [] if place.words else list(template_names()),
     "SETTING=VALUE": lambda place, session: _assignments(place.typed, session),
     **{setting.upper(): _values_of(setting) for setting in ("strategy", "preset", "store", "device", "precision")},
 }

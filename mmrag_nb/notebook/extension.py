@@ -14,8 +14,10 @@ from .magics.base import SessionMagics
 from .magics.compare import CompareMagics
 from .magics.file import FileMagics
 from .magics.index import IndexMagics
+from .magics.key import KeyMagics
 from .magics.map import MapMagics
 from .magics.panel import PanelMagics
+from .magics.prompt import PromptMagics
 from .magics.remove import RemoveMagics
 from .magics.search import SearchMagics
 from .magics.status import StatusMagics
@@ -36,7 +38,9 @@ _MAGICS = (
     MapMagics,
     FileMagics,
     PanelMagics,
+    PromptMagics,
     RemoveMagics,
+    KeyMagics,
     StatusMagics,
 )
 _HELD = "_mmrag_session"

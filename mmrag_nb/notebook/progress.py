@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _INTERVAL = 0.1
 """Seconds between updates: what an eye can follow, and a saved notebook's message log can bear."""
-_SLOW = ("loading", "transcribing", "trying")
+_SLOW = ("loading", "transcribing", "trying", "writing")
 """Stages that may last for long without another word, and so are shown at once."""
 _WINDOW = 15.0
 """Seconds over which a rate is taken: short enough to follow a change, long enough to be calm."""
@@ -102,6 +102,25 @@ def _coarse(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def running(kernel: Any) -> str:
+    """Return the code of the running cell; empty where another kind of kernel does not tell."""
+    try:
+        return str(kernel.get_parent("shell")["content"]["code"])
+    except (AttributeError, KeyError, TypeError):
+        return ""
+
+
+def is_alone(code: str) -> bool:
+    """Whether a cell is one call of a magic of ours, so that nothing else's output can be lost."""
+    return _ALONE.match(code) is not None
+
+
+def is_displayed(code: str) -> bool:
+    """Whether what that call returns is displayed: not what is given a name, nor what a semicolon ends."""
+    call = _ALONE.match(code)
+    return call is not None and not call[2] and not code.rstrip().endswith(";")
+
+
 class ProgressLine:
     """Shows :class:`~mmrag_nb.protocols.Progress` in a notebook, or on a terminal's standard error.
 
@@ -159,7 +178,7 @@ class ProgressLine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._handle is not None:
-            if self._alone():
+            if is_alone(running(self._kernel)):
                 clear_output()  # at once: with --out, nothing comes after that could take its place
             else:
                 # What else the cell has shown stays. Empty HTML takes no line, and nbconvert has no warning for it.
@@ -169,10 +188,3 @@ class ProgressLine:
             sys.stderr.write(f"\r{' ' * self._width}\r")
             sys.stderr.flush()
             self._width = 0
-
-    def _alone(self) -> bool:
-        """Whether the running cell is one call of a magic of ours, so that nothing else's output can be lost."""
-        try:
-            return _ALONE.match(self._kernel.get_parent("shell")["content"]["code"]) is not None
-        except (AttributeError, KeyError, TypeError):  # another kind of kernel
-            return False

@@ -14,6 +14,7 @@ from mmrag_nb.results import Answer, Hits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mmrag_nb.conversing import Conversation
     from mmrag_nb.rag import MultimodalRAG
     from mmrag_nb.results import Hit
     from mmrag_nb.types import Item
@@ -31,6 +32,7 @@ class Session:
         self.settings = settings
         self._rag: MultimodalRAG | None = None
         self._hits: Hits | None = None
+        self._conversation: Conversation | None = None
 
     @property
     def rag(self) -> MultimodalRAG:
@@ -41,9 +43,16 @@ class Session:
             self._rag = MultimodalRAG(settings=self.settings)
         return self._rag
 
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation of ``%mmrag_ask --chat``, begun on first use."""
+        if self._conversation is None:
+            self._conversation = self.rag.chat()
+        return self._conversation
+
     def take_over(self, before: Session) -> None:
         """Go on with the index of an earlier session."""
-        self._rag, self._hits = before._rag, before._hits
+        self._rag, self._hits, self._conversation = before._rag, before._hits, before._conversation
 
     def give(self, result: Returned, out: str | None) -> Returned | None:
         """Return ``result`` to be displayed, or bind it to the name ``out`` and stay silent."""
@@ -55,8 +64,8 @@ class Session:
         return None
 
     def forget(self) -> None:
-        """Forget the last result: another index is open."""
-        self._hits = None
+        """Forget the last result, and what was talked of: another index is open."""
+        self._hits = self._conversation = None
 
     def hit(self, rank: int) -> Hit:
         """The hit of that rank, from 1, of the last result."""
@@ -103,7 +112,7 @@ class Session:
 
 
 def one_line(magic: Callable[..., Returned]) -> Callable[..., Returned]:
-    """Show a user's mistake as one line. A bug keeps its traceback; either way the cell fails."""
+    """Show a user's mistake or Ctrl-C as one line. A bug keeps its traceback; either way the cell fails."""
 
     @wraps(magic)
     def shortened(*args: Any, **options: Any) -> Returned:
@@ -112,5 +121,9 @@ def one_line(magic: Callable[..., Returned]) -> Callable[..., Returned]:
         except MMRagError as error:
             # IPython hides the traceback of exactly this class, not of its subclasses.
             raise UsageError(str(error)) from None
+        except KeyboardInterrupt as error:
+            # Where our code stood at Ctrl-C is of no use to a reader; IPython asks an exception how to be shown.
+            error._render_traceback_ = lambda *_: ["KeyboardInterrupt"]  # type: ignore[attr-defined]
+            raise
 
     return shortened

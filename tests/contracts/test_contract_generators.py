@@ -7,9 +7,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import openai_server
 import pytest
+import vlm_checkpoints
 from gemini_server import GeminiServer, answer
+from scripted_network import ScriptedNetwork
 from slots import Parsed, parsed
 
 from mmrag_nb.generation.citations import cited, invalid
@@ -18,6 +24,8 @@ from mmrag_nb.generation.foreign import harmless
 from mmrag_nb.generation.gemini import GeminiGenerator
 from mmrag_nb.generation.gemini_legacy import GeminiLegacyGenerator
 from mmrag_nb.generation.keys import Secret
+from mmrag_nb.generation.local import LocalGenerator
+from mmrag_nb.generation.openai import OpenAIGenerator
 from mmrag_nb.generation.prompt import INSTRUCTIONS
 from mmrag_nb.generation.written import written
 from mmrag_nb.protocols import Generator
@@ -67,7 +75,43 @@ def _gemini_legacy() -> Iterator[Subject]:
     return _gemini(GeminiLegacyGenerator)
 
 
-SUBJECTS = {"extractive": _extractive, "gemini": _gemini, "gemini-legacy": _gemini_legacy}
+def _openai() -> Iterator[Subject]:
+    pytest.importorskip("openai")
+    server = openai_server.OpenAIServer()
+    try:
+        yield Subject(
+            OpenAIGenerator(openai_server.MODEL, base_url=server.url, timeout=10),
+            lambda: [(request.instructions, request.texts) for request in server.asked],
+            lambda text: server.play(openai_server.answer(text)),
+        )
+    finally:
+        server.close()
+
+
+@cache
+def _chat_model() -> TemporaryDirectory[str]:
+    """A tiny Qwen2-VL that can keep all of the hostile texts in mind at once."""
+    place = TemporaryDirectory()
+    configuration = vlm_checkpoints.qwen2_vl(Path(place.name)) / "config.json"
+    about = json.loads(configuration.read_text())
+    about["text_config"]["max_position_embeddings"] = 100_000
+    configuration.write_text(json.dumps(about))
+    return place
+
+
+def _local() -> Iterator[Subject]:
+    made = LocalGenerator(_chat_model().name, device="cpu")
+    scripted = ScriptedNetwork(made)
+    yield Subject(made, lambda: scripted.given, scripted.say)
+
+
+SUBJECTS = {
+    "extractive": _extractive,
+    "gemini": _gemini,
+    "gemini-legacy": _gemini_legacy,
+    "openai": _openai,
+    "local": _local,
+}
 
 
 @pytest.fixture(params=SUBJECTS)

@@ -12,13 +12,15 @@ import pytest
 import torch
 import transformers
 from describer_checkpoints import scenes
+from loopback_hub import loopback_hub  # noqa: F401  (a fixture)
 from vlm_checkpoints import vlm_checkpoint  # noqa: F401  (a fixture)
 
-from mmrag_nb.errors import InvalidSetting, ModelUnavailable
+from mmrag_nb.errors import ModelUnavailable, UnknownName
 from mmrag_nb.generation import local_model
 from mmrag_nb.generation.local import LocalGenerator
 from mmrag_nb.generation.local_processor import bounded_side
 from mmrag_nb.types import Generation, Prompt
+from mmrag_nb.weights.device import Placement
 
 
 @pytest.mark.parametrize("name", ["llava", "qwen3"])
@@ -37,8 +39,8 @@ def test_a_template_that_takes_no_question_is_told(vlm_checkpoint, tmp_path):  #
 def test_a_broken_folder_is_told(vlm_checkpoint, tmp_path):  # noqa: F811
     llava = vlm_checkpoint("llava")
     assert "no config.json" in _refused(llava, tmp_path / "a", lambda file: file.name == "config.json")
-    assert "pickled" in _refused(llava, tmp_path / "b", lambda file: file.suffix == ".safetensors")
-    assert "cannot read it" in _refused(llava, tmp_path / "c", lambda file: "tokenizer" in file.name)
+    assert "no model.safetensors" in _refused(llava, tmp_path / "b", lambda file: file.suffix == ".safetensors")
+    assert "no tokenizer" in _refused(llava, tmp_path / "c", lambda file: "tokenizer" in file.name)
     assert "AutoConfig cannot read it" in _refused(llava, tmp_path / "d", lambda file: False, spoil="config.json")
 
 
@@ -64,14 +66,50 @@ def test_without_the_hub_it_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelUnavailable, match=r"hub is switched off \(HF_HUB_OFFLINE is set\).*Two ways on: a "):
         LocalGenerator(device="cpu")
-    with pytest.raises(ModelUnavailable, match="there is no such folder, and it is no hub id"):
+    with pytest.raises(ModelUnavailable, match="there is no such folder"):
         LocalGenerator("/no/such/folder", device="cpu")
 
 
+def test_from_the_hub_it_is_downloaded_once_template_and_shards_included(vlm_checkpoint, loopback_hub, tmp_path):  # noqa: F811
+    folder = shutil.copytree(vlm_checkpoint("qwen2_vl"), tmp_path / "large")
+    network = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    network.save_pretrained(folder, max_shard_size="200KB")
+    assert len(list(folder.glob("model-*-of-*.safetensors"))) > 1
+    loopback_hub.folders["lab/large-chat", "main"] = folder
+    generator = LocalGenerator("lab/large-chat", device="cpu", precision="float32")
+    assert (generator.model, generator.description) == ("lab/large-chat", "large-chat (fp32, cpu)")
+    assert generator.takes == {"image"}
+    state = generator._local.network.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
+    loopback_hub.asked.clear()
+    LocalGenerator("lab/large-chat", device="cpu")
+    assert loopback_hub.asked == ["GET /api/models/lab/large-chat"]
+
+
+def test_a_pickled_model_is_refused_with_the_remedy(vlm_checkpoint, loopback_hub, tmp_path):  # noqa: F811
+    folder = shutil.copytree(vlm_checkpoint("qwen3"), tmp_path / "old")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    loopback_hub.folders["lab/old", "main"] = folder
+    for model in ("lab/old", str(folder)):
+        with pytest.raises(ModelUnavailable, match=r"its weights are pickled \(pytorch_model\.bin\).*MMRag\.generator"):
+            LocalGenerator(model, device="cpu")
+
+
+@pytest.mark.parametrize("step", ["from_pretrained", "to"])
+def test_too_little_memory_is_told(vlm_checkpoint, monkeypatch, step):  # noqa: F811
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(transformers.Qwen3ForCausalLM, step, full)
+    with pytest.raises(ModelUnavailable, match=r"the memory of cpu does not hold it, choose a smaller one \(with bits"):
+        LocalGenerator(str(vlm_checkpoint("qwen3")), device="cpu")
+
+
 def test_a_device_that_is_not_there_is_told(vlm_checkpoint):  # noqa: F811
-    with pytest.raises(InvalidSetting, match="device 'tpu' is not there"):
+    with pytest.raises(UnknownName, match="unknown device 'tpu'"):
         LocalGenerator(str(vlm_checkpoint("qwen3")), device="tpu")
-    with pytest.raises(InvalidSetting, match="precision 'fp8' is not known"):
+    with pytest.raises(UnknownName, match="unknown precision 'fp8'"):
         LocalGenerator(str(vlm_checkpoint("qwen3")), device="cpu", precision="fp8")
 
 
@@ -114,7 +152,7 @@ def test_four_bits_are_for_what_would_fill_the_gpu(monkeypatch, weights, device,
     """No GPU is asked: whether it loads so is seen on one only."""
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=16_000_000_000))
     monkeypatch.setattr(local_model, "find_spec", lambda name: name if name in installed else None)
-    assert local_model._shrinks(int(weights * 1e9), device) is small
+    assert local_model._shrinks(int(weights * 1e9), Placement(device, "float16")) is small
 
 
 def test_importing_it_is_free():

@@ -12,9 +12,9 @@ from clap_checkpoint import clap
 from mmrag_nb.assets.background import background, of_sounds
 from mmrag_nb.errors import InvalidSetting, ModelUnavailable
 from mmrag_nb.models import clap as module
-from mmrag_nb.models import device
 from mmrag_nb.models.clap import ClapEncoder
 from mmrag_nb.protocols import SoundEncoder
+from mmrag_nb.weights import device
 
 RATE = 48_000
 TEXTS = [*LINES, "", "a", "A dog barks!", "harp " * 10]

@@ -12,8 +12,9 @@ from checkpoints import LINES
 from PIL import Image
 
 from mmrag_nb.errors import ModelUnavailable
-from mmrag_nb.models import clip, device
+from mmrag_nb.models import clip
 from mmrag_nb.models.clip import ClipEncoder
+from mmrag_nb.weights import device
 
 FAMILIES = ("clip", "siglip", "chinese_clip")
 TEXTS = [*LINES, "", "a", "A Red Apple!", "harp " * 10]

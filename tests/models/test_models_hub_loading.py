@@ -18,14 +18,15 @@ import transformers
 from huggingface_hub import constants
 
 from mmrag_nb.errors import ModelUnavailable
-from mmrag_nb.models import hub
+from mmrag_nb.models import checkpoint as checkpoints
+from mmrag_nb.weights import hub
 
 PARTS = ("AutoModel", "AutoTokenizer", "AutoImageProcessor")
 WAYS = '(%config MMRag.clip = "/path/to/folder"), or %config MMRag.preset = "offline"'
 
 
-def load(model) -> hub.Loaded:
-    return hub.load(str(model), *PARTS, setting="clip")
+def load(model) -> checkpoints.Loaded:
+    return checkpoints.load(str(model), *PARTS, setting="clip")
 
 
 def refusal(model) -> str:

@@ -125,10 +125,10 @@ def test_a_question_mark_asks_rather_than_looking_up_help(shell, capsys, cell):
     shell.user_ns["seen"] = asked
     from mmrag_nb.rag import MultimodalRAG
 
-    real = MultimodalRAG.ask
+    real = MultimodalRAG.stream
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            MultimodalRAG, "ask", lambda self, question, *a, **o: asked.append(question) or real(self, question)
+            MultimodalRAG, "stream", lambda self, question, *a, **o: asked.append(question) or real(self, question)
         )
         assert run(shell, cell).success
     assert asked == ["is it a harp?"]
@@ -142,7 +142,7 @@ def test_the_magics_own_help_is_still_shown(shell, capsys):
 def test_a_bug_shows_its_traceback(shell, capsys, monkeypatch):
     from mmrag_nb.rag import MultimodalRAG
 
-    monkeypatch.setattr(MultimodalRAG, "ask", lambda *args, **options: {}["bug"])
+    monkeypatch.setattr(MultimodalRAG, "stream", lambda *args, **options: {}["bug"])
     run(shell, '%mmrag_index {{"A harp."}}')
     result = run(shell, "%mmrag_ask what?")
     assert isinstance(result.error_in_exec, KeyError)
@@ -154,9 +154,10 @@ def test_evidence_is_shown_though_generation_fails(shell, capsys, monkeypatch):
     from mmrag_nb.generation.extractive import ExtractiveGenerator
 
     def broken(self, prompt):
+        yield ""
         raise GenerationError("the model is out of order")
 
-    monkeypatch.setattr(ExtractiveGenerator, "generate", broken)
+    monkeypatch.setattr(ExtractiveGenerator, "stream", broken)
     run(shell, '%mmrag_index {{"A concert harp."}}')
     result = run(shell, "%mmrag_ask what is a harp?")
     assert not result.success

@@ -1,13 +1,12 @@
 """One line of progress: how far, how fast, how long still; and nothing of it is left behind."""
 
 import io
-import queue
 import sys
-import time
 from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from cells import outputs
 
 from mmrag_nb.notebook.progress import Meter, ProgressLine, line
 
@@ -165,57 +164,6 @@ def kernel(tmp_path_factory):
     client.stop_channels()
     if manager.is_alive():
         manager.shutdown_kernel(now=True)
-
-
-class Cell:
-    """What a front end keeps of a cell's outputs, by the rules of the protocol."""
-
-    def __init__(self):
-        self.outputs, self.shown, self.clearing = [], [], False
-
-    def take(self, kind, content):
-        if kind == "clear_output":
-            self.clearing = content["wait"]
-            if not self.clearing:
-                self.outputs.clear()
-        elif kind == "update_display_data":
-            for one in self.outputs:
-                if one["id"] == content["transient"]["display_id"]:
-                    one["data"] = content["data"]
-        elif kind in {"display_data", "execute_result", "error", "stream"}:
-            if self.clearing:
-                self.outputs.clear()
-                self.clearing = False
-            self.outputs.append({"kind": kind, "id": content.get("transient", {}).get("display_id"), **content})
-        if kind in {"display_data", "update_display_data"} and content["data"]["text/plain"]:
-            self.shown.append(content["data"])
-
-
-def messages(client, code):
-    ask = client.execute(code)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(queue.Empty):
-            message = client.get_iopub_msg(timeout=5)
-            if message["parent_header"].get("msg_id") == ask:
-                if message["content"].get("execution_state") == "idle":
-                    return
-                yield message["msg_type"], message["content"]
-    pytest.fail(f"no end of {code!r}")
-
-
-def outputs(client, code, when=None):
-    """The outputs that a saved notebook would hold of a cell, and all that was shown on the way.
-
-    ``when`` is called with each new text of the line; the cell is left where it returns true.
-    """
-    cell = Cell()
-    for kind, content in messages(client, code):
-        cell.take(kind, content)
-        seen = kind in {"display_data", "update_display_data"} and content["data"]["text/plain"]
-        if seen and when is not None and when(content["data"]["text/plain"]):
-            break
-    return cell.outputs, cell.shown
 
 
 def test_the_line_moves_and_is_gone_in_the_end(kernel):

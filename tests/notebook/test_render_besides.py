@@ -12,7 +12,7 @@ from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.insight.why import Placing, Term, View, Why
 from mmrag_nb.notebook.render.media import ROOM
 from mmrag_nb.results import Answer, Hit, Hits, Part
-from mmrag_nb.types import Chunk, Item, Preview, Prompt, Record
+from mmrag_nb.types import Chunk, Item, Preview, Record
 
 SHOE = Record("r7", "shoe 7")
 DOUBT = (
@@ -313,12 +313,11 @@ def test_a_comparison_names_records_tells_what_was_described_and_each_columns_un
 
 
 def test_words_asked_beside_a_picture_say_so():
-    asked = Prompt("but in red", "", (), (Preview("image/jpeg", b"x"),))
-    shown = Answer("but in red", "So.", Hits((picture(),), facts=("shared", "where price < 50")), prompt=asked)
+    shown = Answer("but in red", "So.", Hits((picture(),), facts=("shared", "where price < 50")), pictured=True)
     assert soup(shown).select_one(".mm-question").get_text() == "but in red · asked with a picture"
     assert repr(shown).startswith("but in red (asked with a picture)\n")
     assert "where price < 50" in soup(shown).select_one(".mm-facts").get_text()
-    alone = replace(shown, question="more like this picture", prompt=replace(asked, question=""))
+    alone = replace(shown, question="more like this picture", pictured=False)
     assert soup(alone).select_one(".mm-question").get_text() == "more like this picture"
 
 
@@ -349,7 +348,7 @@ def full(words):
 @pytest.mark.parametrize("words", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_stays_text(words):
     hits = full(words)
-    prose = {"p", "br", "ul", "ol", "li", "strong", "code"}
+    prose = {"p", "br", "ul", "ol", "li", "strong", "code", "pre"}
     harmless = {tag.name for tag in soup(full("a word " * 9)).select("*")} | prose
     for shown in (hits, hits[0], Answer("?", words, hits, abstained=True)):
         page = soup(shown)

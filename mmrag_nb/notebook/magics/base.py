@@ -28,7 +28,9 @@ class SessionMagics(Magics):
         super().__init__(shell)
         self._session = session
 
-    def _ready(self, *, pictures: bool = False, voice: bool = False, strategy: str | None = None) -> MultimodalRAG:
+    def _ready(
+        self, *, pictures: bool = False, voice: bool = False, generator: bool = False, strategy: str | None = None
+    ) -> MultimodalRAG:
         """The index, ready to be asked by ``strategy``.
 
         Models are loaded, and what it lacks for the strategy is computed: on first use that takes long enough to be
@@ -36,7 +38,7 @@ class SessionMagics(Magics):
         """
         rag = self._session.rag
         with ProgressLine(self.shell) as progress:
-            rag.load_models(pictures=pictures, voice=voice, strategy=strategy, progress=progress)
+            rag.load_models(pictures=pictures, voice=voice, generator=generator, strategy=strategy, progress=progress)
         return rag
 
     def _question(self, text: str, local_ns: dict[str, Any] | None, magic: str = "mmrag_ask") -> str:

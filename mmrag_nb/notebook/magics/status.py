@@ -9,6 +9,7 @@ from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import out, parse
+from mmrag_nb.notebook.render.facts import spent
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -28,7 +29,7 @@ class StatusMagics(SessionMagics):
     @line_magic
     @one_line
     def mmrag_status(self, line: str) -> Status | None:
-        """Show what is in the index, where it is kept and which models are chosen.
+        """Show what is in the index, where it is kept, which models are chosen and what generators have cost.
 
         Examples::
 
@@ -44,4 +45,6 @@ class StatusMagics(SessionMagics):
         if options.strategy is not None:
             lacking = str(rag.lacking(options.strategy))
             status = replace(status, settings={**status.settings, "to compute": lacking})
+        if told := spent(rag.spent):
+            status = replace(status, settings={**status.settings, "spent so far": told})
         return self._session.give(status, options.out)

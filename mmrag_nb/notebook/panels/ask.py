@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Any as Anything
 from traitlets import Bool, Enum, Float, Instance, Int, List, Unicode, validate
 
-from mmrag_nb.catalog.where import parse
-from mmrag_nb.errors import GenerationError, InvalidSetting, MMRagError, UnknownName
+from mmrag_nb.checking import checked
+from mmrag_nb.errors import INTERRUPTED, GenerationError, MMRagError
+from mmrag_nb.notebook.pacing import Paced
 from mmrag_nb.notebook.progress import Meter, line
-from mmrag_nb.notebook.render import card, plain
-from mmrag_nb.notebook.render.escape import escape, one_line
+from mmrag_nb.notebook.render import card, plain, prose, writing
+from mmrag_nb.notebook.render.escape import escape
 from mmrag_nb.notebook.render.media import ROOM
 from mmrag_nb.notebook.render.quantities import count, duration
 from mmrag_nb.registry import names
 from mmrag_nb.results import Answer, Hit
 from mmrag_nb.settings import MOST_HITS
+from mmrag_nb.types import Turn
 
+from .answered import LOOK, asked_before, pickable, short
 from .controls import button
 from .live import Act, LivePanel
-from .question_form import KINDS, called, form, thumbnail
+from .question_form import KINDS, called, chosen, form, thumbnail
 from .question_form import LOOK as FORM_LOOK
+from .stopping import Stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from mmrag_nb.rag import MultimodalRAG
 
 _REMEMBERED = 50
 """Answers that the history keeps; each holds its pictures and sounds."""
-_TITLE = 80
-"""Characters of a question in the history."""
-
-LOOK = """
-.mmrag .mm-history ul {display:flex;flex-wrap:wrap;gap:4px;max-height:7.5em;margin:2px 0 12px;padding:0;overflow:auto;
-  list-style:none}
-.mmrag .mm-history {color:var(--mm-soft);font-size:12px}
-.mmrag .mm-history li {max-width:100%}
-.mmrag .mm-history button {max-width:100%;overflow:hidden;font-size:13px;text-overflow:ellipsis;white-space:nowrap}
-.mmrag button.mm-pick {min-width:24px;min-height:24px;margin-inline-end:4px;padding:0 5px;border-radius:12px;
-  color:var(--mm-m);font-weight:600;font-size:13px}
-.mmrag .mm-head[data-mm-act], .mmrag tr[data-mm-act] {cursor:pointer}
-.mmrag .mm-item.mm-chosen {outline:2px solid var(--mm-m);outline-offset:-1px}
-.mmrag .mm-table tbody tr.mm-chosen:nth-child(n) {background:var(--mm-wash)}
-"""
-
-# Where a card names a hit by its rank. Foreign text in a card is escaped, so this is always our own markup.
-_HEAD = re.compile(r'class="mm-head"([^>]*)><b>(\d+)</b>')
-_ROW = re.compile(r'<tr( class="mm-\w+")><td class="mm-rank">(\d+)</td>')
+STOPPED = "stopped: this is what had come"
 
 
 class AskPanel(LivePanel):
@@ -72,6 +59,8 @@ class AskPanel(LivePanel):
     'A harp has forty-seven strings.'
     """
 
+    aside: ClassVar[frozenset[str]] = frozenset({"ask"})
+
     question = Unicode(help="What was asked last, or is to be asked.")
     k = Int(5, min=1, max=MOST_HITS, help="Hits to retrieve.")
     strategy = Enum(names("strategy"), help="How the question becomes ranked hits.")
@@ -80,6 +69,7 @@ class AskPanel(LivePanel):
     where = Unicode(help="What the metadata of what is retrieved must fit; anything where empty.")
     image = Anything(help="A picture to ask with, words beside it or not: a path or ``PIL.Image``.")
     balance = Float(0.5, min=0.0, max=1.0, help="Of a picture beside words, what it counts.")
+    follow_up = Bool(default_value=False, help="Ask with what was asked and answered before in mind.")
     answer = Instance(Answer, allow_none=True, help="What is shown.")
     selected = Instance(Hit, allow_none=True, help="The hit that the reader chose.")
     history = List(Instance(Answer), help="All answers, oldest first.")
@@ -88,17 +78,19 @@ class AskPanel(LivePanel):
         self._rag = rag
         self._card: tuple[Answer | None, str] = (None, "")
         self.thumbnail = ""
+        self._answering = Lock()
+        self._written: Stoppable[Answer] | None = None
         settings = rag.settings
         super().__init__(
             "ask panel",
-            FORM_LOOK + LOOK,
+            FORM_LOOK + LOOK + prose.LOOK + writing.LOOK,
             k=settings.k,
             strategy=settings.strategy,
             raw=settings.raw,
             modalities=KINDS,
             balance=settings.balance,
         )
-        how = ["k", "strategy", "raw", "modalities", "where", "image", "balance"]
+        how = ["k", "strategy", "raw", "modalities", "where", "image", "balance", "follow_up"]
         self.observe(self._asked_otherwise, ["question", *how, "history"])
         self.observe(self._answered, "answer")
         self.observe(self._selected, "selected")
@@ -120,18 +112,74 @@ class AskPanel(LivePanel):
             As :meth:`mmrag_nb.MultimodalRAG.ask`; where only the generator failed, what was found is shown.
         """
         asked = self.question if question is None else question
-        with self.working("searching…"):
+        with self.working("searching…"), self._alone():
             self.question = asked
-            self._rag.load_models(pictures=self.image is not None, strategy=self.strategy, progress=self._progress)
+            self._rag.load_models(
+                pictures=self.image is not None, generator=True, strategy=self.strategy, progress=self._progress
+            )
+            how = {"history": self._before() if self.follow_up else (), **self._limits()}
+            answers = self._rag.stream(asked, self.k, raw=self.raw, strategy=self.strategy, **how)
             try:
-                answer = self._rag.ask(asked, self.k, raw=self.raw, strategy=self.strategy, **self._limits())
+                answer = self._keep(self._follow(answers))
             except GenerationError as error:
                 if error.answer is not None:
                     self._keep(error.answer)
                 raise
-            answer = self._keep(answer)
-            self.tell(f"{count(len(answer.hits), 'hit')} in {duration(sum(answer.timings.values()))}")
+            took = f"{count(len(answer.hits), 'hit')} in {duration(sum(answer.timings.values()))}"
+            self.tell(answer.trouble or took)
         return answer
+
+    def stop(self) -> None:
+        """End the writing at once; what had come is kept and shown."""
+        if self._written is not None:
+            self._written.stop()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Answer one question at a time."""
+        if not self._answering.acquire(blocking=False):
+            raise MMRagError("another question is being answered: wait until that is done, or stop it")
+        try:
+            yield
+        finally:
+            self._written = None
+            self.growing = {}
+            self._answering.release()
+            self.refresh()
+
+    def _follow(self, answers: Iterator[Answer]) -> Answer:
+        """The last of ``answers``; those before it are shown as they come."""
+        answer = next(answers)  # the search, which nothing need stop
+        if not answer.writing:
+            return answer
+        self._written = Stoppable(answers)
+        self.answer = answer
+        grow = Paced(self._grow)
+        grow(answer)
+        try:
+            for answer in self._written:
+                if answer.writing:
+                    grow(answer)
+        except KeyboardInterrupt:  # where a cell asks
+            self.stop()
+            self._keep(checked(replace(answer, writing=False, trouble=INTERRUPTED)))
+            raise
+        finally:
+            grow.close()
+        if answer.writing:
+            return checked(replace(answer, writing=False, trouble=STOPPED))
+        return answer
+
+    def _grow(self, answer: Answer) -> None:
+        stop = button("stop", "Stop", label="Stop writing")
+        self.growing = {"writing": f'{writing.html(answer)}<p class="mm-stop">{stop}</p>'}
+        self.tell("writing…" if answer.text else f"asking {answer.generator}…")
+
+    def _before(self) -> tuple[Turn, ...]:
+        """The conversation that a follow-up belongs to: up to the answer that is shown."""
+        at = next((i for i, one in enumerate(self.history) if one is self.answer), len(self.history) - 1)
+        answered = (one for one in self.history[: at + 1] if one.text.strip())
+        return tuple(Turn(one.asked_as or one.question, one.text) for one in answered)
 
     def _keep(self, answer: Answer) -> Answer:
         if self.image is not None:
@@ -160,9 +208,10 @@ class AskPanel(LivePanel):
     # -- what the reader does --------------------------------------------------------------------------------------
 
     def acts(self) -> Mapping[str, Callable[[Act], None]]:
-        """Ask, set how and with which picture, show an earlier answer, select a hit."""
+        """Ask, stop the writing, set how and with which picture, show an earlier answer, select a hit."""
         return {
             "ask": self._ask,
+            "stop": lambda _: self.stop(),
             "set": self._set,
             "picture": lambda act: self.set_trait("image", act.files[0].path if act.files else None),
             "without": lambda _: self.set_trait("image", None),
@@ -178,29 +227,8 @@ class AskPanel(LivePanel):
         self.ask(question)
 
     def _set(self, act: Act) -> None:
-        said = act.values
-        if "k" in said:
-            k = str(said["k"]).strip()
-            if not (k.isascii() and k.isdigit() and len(k) < 4 and 1 <= int(k) <= MOST_HITS):
-                raise InvalidSetting(f"{k or 'nothing'} hits cannot be asked for: 1 to {MOST_HITS} can")
-            self.k = int(k)
-        if "strategy" in said:
-            if said["strategy"] not in names("strategy"):
-                raise UnknownName("strategy", said["strategy"], names("strategy"))
-            self.strategy = said["strategy"]
-        if "raw" in said:
-            self.raw = said["raw"] is True
-        if "where" in said:
-            where = str(said["where"]).strip()
-            if where:
-                parse(where)
-            self.where = where
-        if "balance" in said:
-            self.balance = _share(said["balance"])
-        wanted = [kind for kind in KINDS if said.get(kind, kind in self.modalities) is True]
-        if not wanted:
-            raise InvalidSetting("nothing would be searched: leave one of text, images and audio on")
-        self.modalities = wanted
+        for trait, value in chosen(act.values, self.modalities).items():
+            setattr(self, trait, value)
 
     def _show(self, act: Act) -> None:
         if act.target.isdecimal() and int(act.target) < len(self.history):
@@ -241,13 +269,14 @@ class AskPanel(LivePanel):
         """Return the form, the history and the answer's card."""
         if not live:
             return {"answer": "<p>Nothing has been asked yet.</p>"}
-        return {"form": form(self), "history": _history(self.history), "answer": self._answer()}
+        return {"form": form(self), "history": asked_before(self.history), "writing": "", "answer": self._answer()}
 
     def _answer(self) -> str:
         if self.answer is None:
             return ""
         if self._card[0] is not self.answer:
-            self._card = (self.answer, pickable(card.html(self.answer)))
+            shown = writing.evidence(self.answer) if self.answer.writing else card.html(self.answer)
+            self._card = (self.answer, pickable(shown))
         return self._card[1]
 
     def still(self) -> str:
@@ -255,7 +284,7 @@ class AskPanel(LivePanel):
         if self.answer is None:
             return super().still()
         shown = card.html(self.answer)
-        asked = "".join(f"<li>{escape(_title(one))}</li>" for one in self.history)
+        asked = "".join(f"<li>{escape(short(one))}</li>" for one in self.history)
         before = (
             f'<details class="mmrag mathjax_ignore"><summary>{count(len(self.history), "question")} asked</summary>'
             f"<ol>{asked}</ol></details>"
@@ -266,44 +295,3 @@ class AskPanel(LivePanel):
     def text(self) -> str:
         """Return the answer's card for a terminal."""
         return plain.wrapped("Nothing has been asked yet.") if self.answer is None else card.text(self.answer)
-
-
-def pickable(html: str) -> str:
-    """Return a card in which each hit can be selected, by its head and by its row in the table."""
-
-    def pick(rank: str) -> str:
-        return button("select", rank, rank, label=f"{rank}, select this hit", css="mm-pick")
-
-    html = html.replace('<ul class="mm-evidence', '<ul data-mm-roving class="mm-evidence')
-    html = html.replace('<li class="mm-item', '<li data-mm-one class="mm-item')
-    html = html.replace("<tbody>", "<tbody data-mm-roving>")
-    html = _HEAD.sub(
-        lambda m: f'class="mm-head" data-mm-act="select" data-mm-target="{m[2]}"{m[1]}>{pick(m[2])}',
-        html,
-    )
-    return _ROW.sub(
-        lambda m: (
-            f'<tr data-mm-one data-mm-act="select" data-mm-target="{m[2]}"{m[1]}><td class="mm-rank">{pick(m[2])}</td>'
-        ),
-        html,
-    )
-
-
-def _history(answers: Sequence[Answer]) -> str:
-    if len(answers) < 2:
-        return ""
-    items = "".join(
-        f'<li data-mm-key="{i}">{button("show", _title(one), i)}</li>' for i, one in reversed(list(enumerate(answers)))
-    )
-    return f'<nav class="mm-history" aria-label="asked before">asked before<ul data-mm-roving>{items}</ul></nav>'
-
-
-def _share(said: object) -> float:
-    if not isinstance(said, str) or not re.fullmatch(r"0(\.\d{1,9})?|1(\.0{1,9})?", said):
-        raise InvalidSetting("a picture counts from 0 (the words alone) to 1 (the picture alone)")
-    return float(said)
-
-
-def _title(answer: Answer) -> str:
-    asked = one_line(answer.question) or "a picture"
-    return asked if len(asked) <= _TITLE else asked[: _TITLE - 1] + "…"

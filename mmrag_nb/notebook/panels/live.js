@@ -125,7 +125,7 @@ function render({ model, el }) {
   const drawn = new Map();
   function draw() {
     style.textContent = model.get("look");
-    const regions = model.get("regions");
+    const regions = { ...model.get("regions"), ...model.get("growing") };
     const names = Object.keys(regions);
     const held = root.contains(document.activeElement) ? document.activeElement : null;
     const list = held?.closest("[data-mm-roving]");
@@ -291,7 +291,7 @@ function render({ model, el }) {
 
   // -- life ------------------------------------------------------------------------------------------------------
 
-  const heard = { "change:regions": draw, "change:look": draw, "change:chosen": choose, "msg:custom": replied };
+  const heard = { "change:regions": draw, "change:growing": draw, "change:look": draw, "change:chosen": choose, "msg:custom": replied };
   for (const name of ["status", "failed", "busy"]) heard[`change:${name}`] = tell;
   heard.comm_live_update = gone;
   for (const [name, callback] of Object.entries(heard)) model.on(name, callback);

@@ -72,6 +72,8 @@ class LivePanel(anywidget.AnyWidget):
 
     regions = Dict().tag(sync=True)
     """HTML by name, in the order in which it stands."""
+    growing = Dict().tag(sync=True)
+    """Regions in place of those of the same name, while they grow: sent by themselves, not with all the others."""
     chosen = Dict().tag(sync=True)
     """Act to target: which of the act's buttons is shown as pressed. Nothing is redrawn when this changes."""
     status = Unicode().tag(sync=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmrag_nb.catalog.where import parse
+from mmrag_nb.errors import InvalidSetting, UnknownName
 from mmrag_nb.notebook.render.escape import escape, one_line
 from mmrag_nb.registry import find, names
 from mmrag_nb.settings import MOST_HITS
@@ -15,6 +18,8 @@ from mmrag_nb.types import MODALITIES
 from .controls import button, check, choice, field
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from .ask import AskPanel
 
 KINDS = [kind for kind in MODALITIES if kind in names("loader")]
@@ -47,8 +52,55 @@ def form(panel: AskPanel) -> str:
         + field("Strategy", choice("strategy", names("strategy"), panel.strategy, act="set"))
         + f'<fieldset><legend>Search in</legend><div class="mm-checks">{kinds}</div></fieldset>'
         + check("raw", "raw cosines", on=panel.raw, act="set")
+        + check("follow_up", "follow-up", on=panel.follow_up, act="set")
         + f'</div><div class="mm-fields">{field("Only where", where, "mm-wide")}{_picture(panel)}</div></form>'
     )
+
+
+def chosen(said: Mapping[str, Any], kinds: Collection[str]) -> dict[str, Any]:
+    """Return what the form says, as the panel's traits; ``kinds`` are the modalities that are on so far.
+
+    Raises
+    ------
+    InvalidSetting, UnknownName
+        Something of it cannot be.
+    """
+    read = {"k": _hits, "strategy": _strategy, "where": _filter, "balance": _share, "raw": _on, "follow_up": _on}
+    found = {name: reader(said[name]) for name, reader in read.items() if name in said}
+    wanted = [kind for kind in KINDS if said.get(kind, kind in kinds) is True]
+    if not wanted:
+        raise InvalidSetting("nothing would be searched: leave one of text, images and audio on")
+    return {**found, "modalities": wanted}
+
+
+def _hits(said: object) -> int:
+    k = str(said).strip()
+    if not (k.isascii() and k.isdigit() and len(k) < 4 and 1 <= int(k) <= MOST_HITS):
+        raise InvalidSetting(f"{k or 'nothing'} hits cannot be asked for: 1 to {MOST_HITS} can")
+    return int(k)
+
+
+def _strategy(said: object) -> str:
+    if not isinstance(said, str) or said not in names("strategy"):
+        raise UnknownName("strategy", said, names("strategy"))
+    return said
+
+
+def _filter(said: object) -> str:
+    where = str(said).strip()
+    if where:
+        parse(where)
+    return where
+
+
+def _share(said: object) -> float:
+    if not isinstance(said, str) or not re.fullmatch(r"0(\.\d{1,9})?|1(\.0{1,9})?", said):
+        raise InvalidSetting("a picture counts from 0 (the words alone) to 1 (the picture alone)")
+    return float(said)
+
+
+def _on(said: object) -> bool:
+    return said is True
 
 
 def _picture(panel: AskPanel) -> str:

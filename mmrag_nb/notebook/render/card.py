@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import evidence, facts, hits, plain
+from . import evidence, facts, hits, plain, prose, remarks
 from .escape import escape
-from .prose import prose
+from .quantities import count
 from .style import section
 
 if TYPE_CHECKING:
@@ -18,45 +19,82 @@ if TYPE_CHECKING:
 
 
 _PICTURED = "asked with a picture"
+LONGEST = 40_000
+"""Characters of an answer that are shown; one of as many tokens as are asked for at most has half of that."""
+ABSENT = "The sources do not answer this."
 
 
 def html(answer: Answer) -> str:
     """Return a self-contained section; of at most :data:`~mmrag_nb.notebook.render.media.ROOM` bytes."""
     prefix = hits.new_prefix()
+    answer = _with_passages(answer)
     ranks = {hit.rank for hit in answer.hits}
     cited = {number: hit for number, hit in answer.citations.items() if hit.rank in ranks}
 
     def draw(media: Media) -> str:
         parts = [
-            hits.question(answer.question, _PICTURED if _pictured(answer) else "").rstrip(),
+            hits.question(answer.question, asked_how(answer)).rstrip(),
             _doubt(answer, cited, prefix),
+            _text(answer, cited, prefix) if answer.text.strip() and not answer.abstained else "",
+            remarks.below_html(answer, prefix),
+            remarks.trouble_html(answer),
+            f'<p class="mm-error" role="note"><b>{_failed(answer)}</b> {escape(answer.error)}</p>' * bool(answer.error),
+            _evidence(answer, {hit.rank for hit in cited.values()}, prefix, media),
         ]
-        if answer.text.strip() and not answer.abstained:
-            parts.append(f'<div class="mm-answer">{prose(answer.text, cited, prefix)}</div>')
-        if answer.error:
-            parts.append(f'<p class="mm-error" role="note"><b>{_failed(answer)}</b> {escape(answer.error)}</p>')
-        parts += [_evidence(answer, {hit.rank for hit in cited.values()}, prefix, media)]
         body = "\n".join(part for part in parts if part) + hits.below(answer.hits, facts.of_answer(answer))
-        return section(hits.labelled("answer with evidence", answer.question), body, _outlined(cited, prefix))
+        style = prose.LOOK + remarks.LOOK + _outlined(cited, prefix)
+        sent = remarks.sent_html(answer, media.detail.letters)
+        return section(hits.labelled("answer with evidence", answer.question), body + sent, style)
 
     return hits.fitted(answer.hits, {hit.rank for hit in cited.values()}, draw)
 
 
 def text(answer: Answer) -> str:
     """Return the same for a terminal of 80 to 100 columns."""
+    answer = _with_passages(answer)
     cited = {hit.rank for hit in answer.citations.values()}
+    how = asked_how(answer)
     return plain.joined(
-        plain.wrapped(f"{answer.question} ({_PICTURED})" if _pictured(answer) else answer.question),
+        plain.wrapped(f"{answer.question} ({how})" if how else answer.question),
         plain.wrapped(_reason(answer)) if not answer.abstained else "",
-        plain.wrapped(answer.text),
+        plain.wrapped(prose.plain_prose(_said(answer), answer.invalid, remarks.doubted(answer))),
         plain.wrapped(_reason(answer)) if answer.abstained else "",
+        remarks.below_text(answer),
+        plain.wrapped(f"{remarks.NOT_WHOLE} {answer.trouble}") if answer.trouble else "",
         plain.wrapped(f"{_failed(answer)} {answer.error}") if answer.error else "",
         f"{hits.NEAREST}:" if _unsure(answer) and answer.hits and not cited else "",
         *(plain.item(hit, remark="" if hit.rank in cited or not cited else "not cited") for hit in answer.hits),
         plain.table(answer.hits) or hits.NOTHING,
         plain.gap(answer.hits.gap),
-        plain.facts(facts.of_answer(answer)),
+        plain.facts([*facts.of_answer(answer), "what was sent is in answer.sent" * bool(answer.sent)]),
     )
+
+
+def asked_how(answer: Answer) -> str:
+    """Return what was asked with besides the question's words, and what was looked for in their place."""
+    looked_for = f"looked for: {answer.asked_as}" if answer.asked_as else ""
+    return "; ".join(part for part in (_PICTURED if _pictured(answer) else "", looked_for) if part)
+
+
+def _with_passages(answer: Answer) -> Answer:
+    """The answer, its hits those that its citations lead to: they know where its statements are found."""
+    known = {hit.rank: hit for hit in answer.citations.values()}
+    return replace(answer, hits=replace(answer.hits, hits=tuple(known.get(hit.rank, hit) for hit in answer.hits)))
+
+
+def _text(answer: Answer, cited: Mapping[int, Hit], prefix: str) -> str:
+    marks = remarks.doubted(answer) if answer.text.strip() else ()
+    said = _said(answer)
+    shown = prose.prose(said[:LONGEST], cited, prefix, invalid=answer.invalid, doubted=marks)
+    left = len(said) - LONGEST
+    more = f'<p class="mm-none">… {count(left, "more character")} in answer.text</p>' if left > 0 else ""
+    return f'<div class="mm-answer">{shown}{more}</div>'
+
+
+def _said(answer: Answer) -> str:
+    """The answer's text; a sentence for it where a generator only marked that the sources do not answer."""
+    silent = answer.abstained and not answer.text.strip() and not answer.hits.doubt
+    return ABSENT if silent else answer.text
 
 
 def _pictured(answer: Answer) -> bool:
@@ -74,8 +112,7 @@ def _reason(answer: Answer) -> str:
 
 
 def _doubt(answer: Answer, cited: Mapping[int, Hit], prefix: str) -> str:
-    said = answer.text.strip() if answer.abstained else ""
-    told = f'<div class="mm-answer">{prose(said, cited, prefix)}</div>' if said else ""
+    told = _text(answer, cited, prefix) if answer.abstained and _said(answer) else ""
     reason = f"<p>{escape(_reason(answer))}</p>" if _reason(answer) else ""
     return f'<div class="mm-doubt" role="note">{told}{reason}</div>' if told or reason else ""
 

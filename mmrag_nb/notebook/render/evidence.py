@@ -112,7 +112,8 @@ def _passage(hit: Hit, media: Media) -> str:
 def _text(hit: Hit, nothing: str, longest: int) -> str:
     if not hit.chunk.text.strip():
         return f'<p class="mm-none">{nothing}</p>' if nothing else ""
-    return f'<p class="mm-body" dir="auto">{marked_html(excerpt(hit.chunk.text, hit.matches, longest))}</p>'
+    shown = excerpt(hit.chunk.text, hit.matches, longest, [passage.span for passage in hit.cited])
+    return f'<p class="mm-body" dir="auto">{marked_html(shown, f"the answer cites this as [{hit.rank}]")}</p>'
 
 
 def _absent(what: str, left_out: bool) -> str:

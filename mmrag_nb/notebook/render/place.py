@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.types import MODALITIES
 
-from .escape import one_line
+from .escape import middle_cut, one_line
 from .quantities import TIMES, number
 
 if TYPE_CHECKING:
-    from mmrag_nb.results import Hit
+    from mmrag_nb.results import Hit, Passage
+
+_MOST = 3
+"""Passages of a hit that are told at once."""
+_WORDS = 120
+"""Characters of each."""
 
 
 def kind(hit: Hit) -> str:
@@ -49,6 +54,25 @@ def short_place(hit: Hit) -> str:
     return ", ".join(one for one in (which, where) if one)
 
 
+def passages(hit: Hit) -> str:
+    """Return where in the hit an answer's statements are found; where the hit lies, where that is not known."""
+    found = dict.fromkeys(_passage_place(one) for one in hit.cited)
+    return ", ".join(one for one in list(found)[:_MOST] if one) or short_place(hit)
+
+
+def _passage_place(passage: Passage) -> str:
+    """``page 3``, ``11.9-16.0 s``, and its first words."""
+    seconds = "" if passage.start is None else _span(passage.start, passage.end)
+    page = "" if passage.page is None else f"page {passage.page}"
+    words = middle_cut(one_line(passage.text), _WORDS)
+    where = " ".join(one for one in (page, seconds) if one)
+    return ": ".join(one for one in (where, f"“{words}”" if words else "") if one)
+
+
+def _span(start: float, end: float | None) -> str:
+    return f"{start:.1f} s" if end is None else f"{start:.1f}-{end:.1f} s"
+
+
 def _page(hit: Hit) -> str:
     return "" if hit.chunk.page is None else f"page {hit.chunk.page}"
 
@@ -58,7 +82,7 @@ def _seconds(hit: Hit) -> str:
     whole = number(hit.facts.get("seconds"))
     if start is None:
         return "" if whole is None or hit.chunk.modality == "text" else f"{whole:.1f} s"
-    where = f"{start:.1f} s" if end is None else f"{start:.1f}-{end:.1f} s"
+    where = _span(start, end)
     return where if whole is None else f"{where} of {whole:.1f} s"
 
 

@@ -78,7 +78,7 @@ def item(hit: Hit, remark: str = "") -> str:
     """Return one piece of evidence: number, name, place, waveform, text."""
     head = [f"[{hit.rank}] {one_line(title(hit))}", _what(hit), place(hit), remark]
     wave = waveform.sparkline(hit, WIDTH - len(_INDENT)) if hit.chunk.modality == "audio" else ""
-    own = excerpt(hit.chunk.text, hit.matches, LONGEST)
+    own = excerpt(hit.chunk.text, hit.matches, LONGEST, [passage.span for passage in hit.cited])
     body = [
         wrapped(" · ".join(p for p in head if p), hanging=_INDENT),
         _INDENT + wave if wave else "",

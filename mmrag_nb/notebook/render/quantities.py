@@ -30,6 +30,17 @@ def duration(seconds: float) -> str:
     return f"{minutes:,} min {rest} s"
 
 
+def dollars(value: float) -> str:
+    """Return ``$0``, ``<$0.0001``, ``$0.0007``, ``$0.012``, ``$1.50``."""
+    if value <= 0:
+        return "$0"
+    if value < 0.00005:
+        return "<$0.0001"
+    if value >= 0.995:
+        return f"${value:,.2f}"
+    return f"${value:.4f}".rstrip("0")
+
+
 def number(value: object) -> float | None:
     """Return ``value`` where it is a finite number: facts come from files and need not be what they should."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):

@@ -19,10 +19,11 @@ from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.insight.embedding_map import EmbeddingMap, Gap
 from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
+from mmrag_nb.notebook.render import writing
 from mmrag_nb.rag import MultimodalRAG
 from mmrag_nb.reports import IndexReport, Plan, Planned, Removal, Skipped, Status
-from mmrag_nb.results import Answer, Hit, Hits, Part
-from mmrag_nb.types import Chunk, Item, Preview, Prompt, Record
+from mmrag_nb.results import Answer, Claim, Hit, Hits, Part, Passage
+from mmrag_nb.types import Chunk, Estimate, Item, Preview, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +121,7 @@ def doubted(text: str) -> Hits:
 
 
 def abstained(text: str) -> Answer:
-    prompt = Prompt(text, "", (), (Preview("image/png", b"not shown"),))
-    return Answer(text, f"{text} [1]", doubted(f"because {text}"), generator=text, prompt=prompt, abstained=True)
+    return Answer(text, f"{text} [1]", doubted(f"because {text}"), generator=text, pictured=True, abstained=True)
 
 
 def answer(text: str) -> Answer:
@@ -134,6 +134,36 @@ def answer(text: str) -> Answer:
 
 def failed_answer(text: str) -> Answer:
     return Answer(text, "", hits(text), generator=text, error=text)
+
+
+def checked_answer(text: str) -> Answer:
+    """All that a check, a stop and a conversation bring."""
+    first, second, _ = hits(text)
+    written = f"{text} [1][7].\n\n# {text}\n\n{text} [2]"
+    cited = replace(first, cited=(Passage(text, (0, 4), 1.0, 2.0), Passage(text, (2, 9), page=3)))
+    places = [(0, len(text) + 8), (len(text) + 10, len(written))]
+    return replace(
+        answer(text),
+        text=written,
+        citations={1: cited, 2: second},
+        invalid=(7,),
+        claims=tuple(Claim(text, span, (1,), supported=False, reason=text, overlap=0.2) for span in places),
+        asked_as=text,
+        notes=(text,),
+        sent=text * 3,
+        trouble=text,
+        dollars=0.01,
+    )
+
+
+class Growing:
+    """An answer while it is written, both displays in one."""
+
+    def __init__(self, text: str) -> None:
+        self._answer = replace(answer(text), asked_as=text, writing=True, estimate=Estimate(1_900, 0.004))
+
+    def _repr_html_(self) -> str:
+        return writing.page(self._answer) + writing.evidence(self._answer)
 
 
 def index_report(text: str) -> IndexReport:
@@ -365,6 +395,8 @@ EXHIBITS: dict[str, Exhibit] = {
     "doubted": Exhibit(doubted, least=9),
     "abstained": Exhibit(abstained, least=10),
     "answer": Exhibit(answer, least=12),
+    "checked_answer": Exhibit(checked_answer, least=15),
+    "growing": Exhibit(Growing, least=12),
     "failed_answer": Exhibit(failed_answer, least=8),
     "index_report": Exhibit(index_report, least=5),
     "status": Exhibit(status, least=4),

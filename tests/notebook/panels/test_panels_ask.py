@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import replace
+
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 from traitlets import TraitError
+from writers import Writer
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import EmptyIndex, GenerationError, MMRagError
+from mmrag_nb.notebook.pacing import Paced
 from mmrag_nb.notebook.panels.ask import AskPanel
 from mmrag_nb.notebook.render.media import ROOM
+from mmrag_nb.parts import Parts
 
 DRAWINGS = demo_folder() / "emoji"
 HARP = "A concert harp has forty-seven strings and seven pedals."
@@ -36,6 +43,15 @@ def panel(rag):
 
 def do(panel, act, target="", **values):
     panel._handle_custom_msg({"act": act, "target": target, "values": values, "n": "1"}, [])
+    wait(panel)
+
+
+def wait(panel):
+    """Until what goes on aside is through."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(f"{panel.label}: "):
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def ask(panel, question, **other):
@@ -226,10 +242,11 @@ def test_what_was_asked_before_can_be_looked_at_again(panel):
 
 def test_where_the_generator_fails_the_hits_are_shown(panel, rag, monkeypatch):
     def fail(*_, **__):
+        yield ""
         raise GenerationError("the server said no")
 
     generator, _ = rag._parts.generator()
-    monkeypatch.setattr(type(generator), "generate", fail)
+    monkeypatch.setattr(type(generator), "stream", fail)
     ask(panel, "harp")
     assert panel.failed
     assert panel.status == "the server said no"
@@ -269,3 +286,141 @@ def test_each_control_has_a_name(panel, image):
         label = control.find_parent("label")
         assert label.get_text().strip()
     assert all(one.get_text().strip() for one in form.select("button"))
+
+
+# -- an answer that takes its time -------------------------------------------------------------------------------------
+
+
+class Held(Writer):
+    """Writes its first words, then waits to be let go."""
+
+    def __init__(self, *pieces):
+        super().__init__(*pieces)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def stream(self, prompt):
+        for n, piece in enumerate(super().stream(prompt)):
+            yield piece
+            if n == 0:
+                self.begun.set()
+                self.go.wait(30)
+
+
+@pytest.fixture
+def held(monkeypatch):
+    writer = Held("A harp ", "has 47 strings [1].")
+    monkeypatch.setattr(Parts, "generator", lambda self, progress=None: (writer, ""))
+    yield writer
+    writer.go.set()
+
+
+def begin(panel, held, question="how many strings has a harp?"):
+    panel._handle_custom_msg({"act": "ask", "values": {"question": question, **SAID}, "n": "1"}, [])
+    assert held.begun.wait(30)
+    for _ in range(300):  # the words are shown a little later
+        if "A harp" in panel.growing.get("writing", ""):
+            return
+        time.sleep(0.01)
+    pytest.fail(f"nothing is written: {panel.growing}")
+
+
+def test_an_answer_grows_in_a_region_of_its_own_below_which_its_evidence_stands(panel, held):
+    begin(panel, held)
+    card = panel.regions["answer"]
+    assert "forty-seven" in page(panel).get_text()
+    written = BeautifulSoup(panel.growing["writing"], "html.parser")
+    assert written.select_one(".mm-answer").get_text() == "A harp"
+    assert [one["data-mm-act"] for one in written("button")] == ["stop"]
+    assert panel.busy
+    assert panel.status == "writing…"
+    sent = []
+    panel.observe(lambda change: sent.append(change["name"]), ["regions", "growing"])
+    panel._grow(replace(panel.answer, text="A harp has"))
+    assert sent == ["growing"]
+    assert panel.regions["answer"] is card, "what is large is sent once"
+    held.go.set()
+    wait(panel)
+    assert panel.growing == {}
+    assert panel.regions["writing"] == ""
+    assert page(panel).select_one(".mm-answer").get_text() == "A harp has 47 strings [1]."
+    assert panel.history == [panel.answer]
+    assert "writing" not in panel.still()
+
+
+def test_it_can_be_stopped_at_once_and_keeps_what_had_come(panel, held):
+    begin(panel, held)
+    do(panel, "stop")
+    assert panel.answer.text == "A harp "
+    assert "stopped" in panel.answer.trouble
+    assert not panel.answer.writing
+    assert not panel.busy
+    assert panel.status.startswith("stopped")
+    assert "forty-seven" in page(panel).get_text()
+    held.go.set()
+    ask(panel, "and the ferry?")
+    assert panel.answer.text.endswith("strings [1].")
+    do(panel, "stop")  # nothing is being written
+
+
+def test_a_second_question_waits_for_the_first(panel, held):
+    begin(panel, held)
+    with pytest.raises(MMRagError, match="wait until that is done, or stop it"):
+        panel.ask("ferry?")
+    assert len(held.prompts) == 1
+    held.go.set()
+    wait(panel)
+    assert panel.answer.question == "how many strings has a harp?"
+
+
+def test_where_the_generator_breaks_off_what_had_come_is_kept(panel, held):
+    held.pieces = ("A harp ", GenerationError("the server went away"))
+    held.go.set()
+    ask(panel, "how many strings has a harp?")
+    assert panel.failed
+    assert panel.answer.text == "A harp "
+    assert "the server went away" in page(panel).select_one(".mm-error").get_text()
+    assert panel.growing == {}
+
+
+def test_an_answer_that_was_cut_off_says_so_where_it_stands(panel, held):
+    held.whole = {"trouble": "cut off at 10 tokens"}
+    held.go.set()
+    ask(panel, "how many strings has a harp?")
+    assert panel.status == "cut off at 10 tokens"
+    assert not panel.failed
+    assert "cut off at 10 tokens" in page(panel).select_one(".mm-trouble").get_text()
+
+
+def test_a_follow_up_knows_what_was_asked_and_answered(panel):
+    box = page(panel, "form").find("input", {"name": "follow_up"})
+    assert not box.has_attr("checked")
+    ask(panel, "how many strings has a harp?")
+    ask(panel, "and how many pedals has it?")
+    assert not panel.answer.asked_as, "each by itself"
+    do(panel, "show", "0")
+    ask(panel, "and how many pedals has it?", follow_up=True)
+    assert panel.answer.asked_as == "how many strings has a harp? and how many pedals has it?"
+    assert "looked for: how many strings has a harp? and how many" in page(panel).select_one(".mm-question").get_text()
+    assert page(panel, "form").find("input", {"name": "follow_up"}).has_attr("checked")
+    do(panel, "set", follow_up=False)
+    assert not panel.follow_up
+
+
+def test_ctrl_c_in_a_cell_keeps_what_had_come(panel, held, monkeypatch):
+    begun = threading.Event()
+    grow = panel._grow
+
+    def interrupted(answer):
+        grow(answer)
+        if begun.is_set():
+            raise KeyboardInterrupt
+        begun.set()
+
+    held.go.set()
+    held.pieces = tuple("abcdefgh")
+    monkeypatch.setattr(Paced, "__call__", lambda self, answer: interrupted(answer))
+    with pytest.raises(KeyboardInterrupt):
+        panel.ask("harp strings")
+    assert "interrupted" in panel.answer.trouble
+    assert panel.history == [panel.answer]
+    assert not panel.busy

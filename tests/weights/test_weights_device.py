@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
-from mmrag_nb.models import device
-from mmrag_nb.models.device import Placement, checked, choose, computing
+from mmrag_nb.weights import device
+from mmrag_nb.weights.device import Placement, checked, choose, computing
 
 
 @pytest.fixture

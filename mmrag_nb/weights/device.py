@@ -59,8 +59,8 @@ def choose(device: str = "auto", precision: str = "auto") -> Placement:
 
     Raises
     ------
-    InvalidSetting
-        The device is not there, or a name is not known.
+    InvalidSetting, UnknownName
+        The device is not there, or no device or precision is called that.
     """
     device, dtype = _device(device), _dtype(precision)
     kind = device.split(":", 1)[0]

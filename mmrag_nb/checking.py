@@ -210,7 +210,7 @@ def _passage(hit: Hit, span: tuple[int, int], times: Sequence[tuple[float, float
     if times:
         tokens = zip(re.finditer(r"\S+", chunk.text), times, strict=True)
         said = [seconds for token, seconds in tokens if token.end() > left and token.start() < right]
-        start, end = (said[0][0], said[-1][1]) if said else (start, end)
+        start, end = (round(said[0][0], 3), round(said[-1][1], 3)) if said else (start, end)
     return Passage(words.strip(), (left, right), start, end, chunk.page)
 
 

@@ -10,11 +10,11 @@ from cells import outputs
 from slow_server import serving
 from writers import Writer
 
-from mmrag_nb.errors import GenerationError, GenerationInterrupted
+from mmrag_nb.errors import INTERRUPTED, GenerationError, GenerationInterrupted
 from mmrag_nb.generation.metering import Spent
 from mmrag_nb.notebook.render import writing as drawn
 from mmrag_nb.notebook.render.facts import cost, estimated, spent
-from mmrag_nb.notebook.writing import INTERRUPTED, Writing
+from mmrag_nb.notebook.writing import Writing
 from mmrag_nb.parts import Parts
 from mmrag_nb.results import Answer, Hits
 from mmrag_nb.types import Estimate

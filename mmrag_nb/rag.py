@@ -207,9 +207,9 @@ class MultimodalRAG(Explained):
         whole and checked. A generator that writes at once gives the last alone.
         """
         start = time.perf_counter()
-        by = self._by(strategy)
         kept, follow_up = self._follow_up(question, history)
-        rewriting = time.perf_counter() - start if follow_up.rewritten else 0.0
+        rewriting = time.perf_counter() - start if kept.turns else 0.0
+        by = self._by(strategy)
         query = by[0].query(follow_up.question, image, audio, balance)
         hits = self._found(by, query, start + rewriting, scope(k, raw, modalities, where))
         asked = Answer(

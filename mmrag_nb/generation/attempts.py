@@ -167,9 +167,15 @@ class _Flow(Generic[T]):
                 pieces.close()
             self._pieces.put(last)
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, without what it refers to
-            self._pieces.put(_Failed(self._judge(error)))
+            self._pieces.put(_Failed(self._judged(error)))
         finally:
             self._farewells.clear()
+
+    def _judged(self, error: BaseException) -> Failure:
+        try:
+            return self._judge(error)
+        except Exception as odd:  # noqa: BLE001 - else nobody would be told, and the wait would last to the deadline
+            return Failure(f"the failure cannot be read ({type(error).__name__}, {type(odd).__name__})")
 
     def take(self) -> Any:
         """Return the next piece, or ``_END``."""

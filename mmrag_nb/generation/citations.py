@@ -87,9 +87,10 @@ def without_code(text: str) -> str:
 def declined(text: str) -> tuple[bool, str]:
     """Whether ``text`` says by its first word that the sources do not hold the answer, and the text without that."""
     begun = text.lstrip()
-    if begun.lower().startswith(ABSENT):
-        return True, begun[len(ABSENT) :].lstrip()
-    return False, "" if begun and ABSENT.startswith(begun.lower()) else text
+    first = begun[: len(ABSENT)].lower()  # of a text that grows, this is asked at each of its pieces
+    if first == ABSENT:
+        return True, begun[len(ABSENT) :].lstrip(" \t\r\n.:,;")
+    return False, "" if first and ABSENT.startswith(first) else text
 
 
 def _numbers(text: str) -> dict[int, None]:

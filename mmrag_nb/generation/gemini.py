@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
-import sys
 import threading
 import warnings
 from contextlib import contextmanager
@@ -12,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, NotInstalled
 
-from .attempts import when_left
 from .gemini_legacy import GeminiLegacyGenerator
-from .gemini_rules import NO_KEY, ROLES, Gemini, broken, media_type, refused, server_deadline, unreadable
+from .gemini_rules import NO_KEY, ROLES, Gemini, broken, media_type, refused, server_deadline
+from .http_rules import clients, hang_up_when_left, unreadable
 from .keys import find_key
 
 if TYPE_CHECKING:
@@ -72,11 +70,9 @@ class GeminiGenerator(Gemini):
     def _judge(self, error: BaseException) -> Failure:
         from google.genai import errors
 
-        # The SDK speaks through httpx or its fork httpx2, whichever is there.
-        http = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
         if isinstance(error, errors.APIError):
             return refused(error.code, error.details, dict(getattr(error.response, "headers", None) or {}))
-        if isinstance(error, tuple(module.TransportError for module in http)):
+        if isinstance(error, tuple(module.TransportError for module in clients())):
             return broken(error)
         return unreadable(error)
 
@@ -91,7 +87,7 @@ class GeminiGenerator(Gemini):
             timeout=max(1, round(seconds * 1000)),  # milliseconds
             headers={"X-Server-Timeout": server_deadline(seconds)},
             # A redirection elsewhere would take the key along.
-            client_args={"follow_redirects": False, "event_hooks": {"request": [_hang_up_when_left]}},
+            client_args={"follow_redirects": False, "event_hooks": {"request": [hang_up_when_left]}},
         )
         log = logging.getLogger("google_genai._api_client")
         with _one_at_a_time:
@@ -106,17 +102,6 @@ class GeminiGenerator(Gemini):
         finally:
             if hasattr(client, "close"):  # since 1.37
                 client.close()
-
-
-def _hang_up_when_left(request: Any) -> None:
-    """Have the connection of an httpx ``request`` closed when nobody waits for it any more, and so the bill stopped."""
-
-    def trace(event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            connection = info["return_value"].get_extra_info("socket")
-            when_left(lambda: connection.shutdown(socket.SHUT_RDWR))
-
-    request.extensions["trace"] = trace
 
 
 def _two_keys(record: logging.LogRecord) -> bool:

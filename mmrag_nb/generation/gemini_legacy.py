@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .attempts import when_left
-from .gemini_rules import ROLES, Gemini, broken, media_type, refused, unreadable
+from .gemini_rules import ROLES, Gemini, broken, media_type, refused
+from .http_rules import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,10 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from contextlib import closing
-from dataclasses import replace
-from datetime import datetime, timezone
 from difflib import get_close_matches
-from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +15,6 @@ from mmrag_nb.errors import (
     GenerationDenied,
     GenerationLimited,
     GenerationRefused,
-    GenerationTimeout,
     GenerationUnavailable,
     InvalidSetting,
     NotInstalled,
@@ -29,7 +25,8 @@ from mmrag_nb.types import Generation
 from .attempts import Failure, persist, within
 from .gemini_replies import read, trouble, without_text
 from .gemini_tokens import tokens
-from .keys import NAMES, find_key
+from .http_rules import late, redacted, retry_after
+from .keys import NAMES, usable_key
 from .prompt import describe, messages
 
 if TYPE_CHECKING:
@@ -134,7 +131,7 @@ class Gemini(ABC):
         GenerationError
             One of its kinds: no key, a refusal, a block, no reply, or none that can be used.
         """
-        key = self._key or find_key("gemini")
+        key = self._key or usable_key("gemini")
         if key is None:
             raise GenerationDenied(
                 f"{NO_KEY}: make one at {_WHERE_KEYS_ARE} and set one of these (in Colab: a secret), or type it after "
@@ -194,7 +191,7 @@ class Gemini(ABC):
         tries = f" after {failure.tries} attempts" if failure.tries > 1 else ""
         status = failure.status
         if failure.timed_out:
-            return self._late(begun=begun)
+            return late("Gemini", self.timeout, begun=begun)
         if status is None:
             remedy = "is the network up?" if failure.again and not begun else "ask again"
             return GenerationBroken(f"Gemini: {said}{tries}: {remedy}")
@@ -211,15 +208,6 @@ class Gemini(ABC):
         if status == 408 or status >= 500:
             return GenerationUnavailable(f"Gemini failed{tries} ({status}: {said}): ask again later")
         return GenerationRefused(f"Gemini does not take this request ({status}: {said}): {self._remedy(status)}")
-
-    def _late(self, *, begun: bool) -> GenerationTimeout:
-        if begun:
-            return GenerationTimeout(
-                f"Gemini was still writing after {self.timeout:g} s: raise the timeout, or lower max_tokens"
-            )
-        return GenerationTimeout(
-            f"Gemini did not answer within {self.timeout:g} s: ask again, ask with fewer hits, or raise the timeout"
-        )
 
     def _remedy(self, status: int) -> str:
         if status == 413:
@@ -252,16 +240,6 @@ def broken(error: BaseException) -> Failure:
     return Failure(f"connection failed ({type(error).__name__}: {error})", again=True)
 
 
-def unreadable(error: BaseException) -> Failure:
-    """A reply that is not what the API promises."""
-    return Failure(f"the reply cannot be read ({type(error).__name__}: {error})")
-
-
-def redacted(failure: Failure, key: Secret) -> Failure:
-    """``failure`` told in one line, without the key."""
-    return replace(failure, message=one_line(key.redact(failure.message)))
-
-
 def server_deadline(seconds: float) -> str:
     """Value of ``X-Server-Timeout``: whole seconds after which the server may give up on its side."""
     return str(max(_SERVER_MINIMUM, round(seconds + 0.5)))
@@ -272,22 +250,10 @@ def media_type(mime: str) -> str:
     return _MIME.get(mime, mime)
 
 
-def one_line(text: str, limit: int = 300) -> str:
-    """``text`` without line breaks, at most ``limit`` characters."""
-    text = " ".join(text.split()).rstrip(". ")
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
 def _wait(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
-    """Seconds to wait by ``Retry-After`` (a number or a date, RFC 9110) or by the body's ``RetryInfo``."""
-    asked = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    if re.fullmatch(r"\d+(?:\.\d+)?", asked):
-        return float(asked)
-    if asked:
-        try:
-            when = parsedate_to_datetime(asked)
-        except (TypeError, ValueError):
-            return None
-        return max(0.0, (when - datetime.now(tz=when.tzinfo or timezone.utc)).total_seconds())
+    """Seconds to wait by ``Retry-After`` or by the body's ``RetryInfo``."""
+    asked = retry_after(headers)
+    if asked is not None:
+        return asked
     found = re.search(r'"retryDelay": "(\d+(?:\.\d+)?)s"', json.dumps(error.get("details") or [], default=str))
     return float(found[1]) if found else None

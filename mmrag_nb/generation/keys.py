@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn, SupportsIndex
 from urllib.parse import quote, quote_plus
 
-from mmrag_nb.errors import InvalidSetting, UnknownName
+from mmrag_nb.errors import GenerationDenied, InvalidSetting, UnknownName
 
 NAMES = {"gemini": ("GOOGLE_API_KEY", "GEMINI_API_KEY"), "openai": ("OPENAI_API_KEY",)}
 """Where each provider's key is looked for, in this order: variables of the environment, Colab's secrets."""
@@ -90,6 +90,20 @@ def find_key(provider: str) -> Secret | None:
             with suppress(_Blank):
                 return Secret(look(name) or "", origin.format(name))
     return None
+
+
+def usable_key(provider: str) -> Secret | None:
+    """Look for a key as :func:`find_key` does, for a generator that is about to send it.
+
+    Raises
+    ------
+    GenerationDenied
+        What was found cannot be a key.
+    """
+    try:
+        return find_key(provider)
+    except InvalidSetting as error:
+        raise GenerationDenied(str(error)) from None
 
 
 def keep_key(provider: str, value: str) -> Secret:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import sys
 from contextlib import closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from mmrag_nb.errors import GenerationDenied, InvalidSetting, NotInstalled
 from mmrag_nb.types import Generation, Preview
 
-from .attempts import Failure, persist, when_left, within
-from .keys import find_key
+from .attempts import Failure, persist, within
+from .http_rules import clients, hang_up_when_left, redacted, unreadable
+from .keys import usable_key
 from .openai_endpoint import OPENAI, endpoint
 from .openai_replies import Reply, read
 from .openai_requests import conversation, media_taken, tokens
-from .openai_rules import NO_KEY, WHERE_KEYS_ARE, Asked, broken, explain, refused, reported, unreadable, whole, without
+from .openai_rules import NO_KEY, WHERE_KEYS_ARE, Asked, broken, explain, refused, reported, whole
 from .prompt import describe, messages
 
 if TYPE_CHECKING:
@@ -120,7 +119,8 @@ class OpenAIGenerator:
         pieces: Any = persist(
             # The SDK's own timeout only ends the thread that was left behind; ours comes first.
             lambda left: self._exchange(told, prompt.max_tokens, key, left + 1),
-            lambda error: without(key, _judge(error)),
+            # Redacted at once: tracebacks can show the variables of each frame that a failure comes through.
+            lambda error: redacted(_judge(error), key),
             attempts=self._attempts,
             seconds=self._timeout,
             delay=self._delay,
@@ -161,7 +161,7 @@ class OpenAIGenerator:
                     "set %config MMRag.base_url to an https address"
                 )
             return None
-        key = self._key or find_key("openai")
+        key = self._key or usable_key("openai")
         if key is None and where.reach == "public":
             made = f"make one at {WHERE_KEYS_ARE} and" if where.official else f"for {where.place},"
             raise GenerationDenied(f"{NO_KEY}: {made} set it (in Colab: a secret), or give it to %mmrag_key openai")
@@ -230,7 +230,7 @@ class OpenAIGenerator:
                 follow_redirects=False,
                 trust_env=self._where.reach != "loopback",
                 timeout=seconds,
-                event_hooks={"request": [_hang_up_when_left]},
+                event_hooks={"request": [hang_up_when_left]},
             ),
         )
         if not self._where.official:  # OPENAI_ORG_ID and OPENAI_PROJECT_ID are nobody else's business
@@ -262,22 +262,10 @@ def available(base_url: str = "") -> str:
     return ""
 
 
-def _hang_up_when_left(request: Any) -> None:
-    """Have the connection of an httpx ``request`` closed when nobody waits for it any more, and so the bill stopped."""
-
-    def trace(event: str, told: Mapping[str, Any]) -> None:
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            connection = told["return_value"].get_extra_info("socket")
-            when_left(lambda: connection.shutdown(socket.SHUT_RDWR))
-
-    request.extensions["trace"] = trace
-
-
 def _judge(error: BaseException) -> Failure:
     import openai
 
-    # The SDK speaks through httpx or its fork httpx2; while a stream is read, older releases let their errors through.
-    http = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
+    http = clients()  # while a stream is read, older releases of the SDK let their errors through
     if isinstance(error, openai.APIStatusError):
         return refused(error.status_code, error.body, error.response.headers)
     if isinstance(error, (openai.APITimeoutError, *(module.TimeoutException for module in http))):

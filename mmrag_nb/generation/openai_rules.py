@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from difflib import get_close_matches
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,12 +17,12 @@ from mmrag_nb.errors import (
     GenerationError,
     GenerationLimited,
     GenerationRefused,
-    GenerationTimeout,
     GenerationUnavailable,
     UnknownModel,
 )
 
 from .attempts import Failure
+from .http_rules import late, one_line, retry_after
 from .keys import NAMES
 
 if TYPE_CHECKING:
@@ -75,14 +73,14 @@ class Asked:
 
 def refused(status: int, body: object, headers: Mapping[str, str]) -> Refusal:
     """Read an HTTP status of 300 or more with its body: ``{"message", "code"}``, other JSON, or text."""
-    lowered = {name.lower(): value for name, value in headers.items()}
     message, code = _told(body)
     if status < 400:
-        return Refusal(_origin(lowered.get("location", "")), status=status, code="redirected")
+        location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+        return Refusal(_origin(location), status=status, code="redirected")
     passing = status in {408, 429} or (status >= 500 and status not in _NEVER_AGAIN)
     # llama.cpp and Ollama say with a 500 that the model has no eyes.
     again = passing and code not in _OUT_OF_CREDIT and not (status == 500 and _ABOUT_MEDIA.search(message))
-    return Refusal(message, status=status, again=again, wait=_wait(lowered), code=code)
+    return Refusal(message, status=status, again=again, wait=retry_after(headers), code=code)
 
 
 def reported(body: object) -> Refusal:
@@ -110,28 +108,11 @@ def broken(error: BaseException) -> Refusal:
     return Refusal(f"the connection did not hold ({type(error).__name__}: {error})", again=True)
 
 
-def unreadable(error: BaseException) -> Failure:
-    """A reply that is not what the API promises."""
-    return Failure(f"the reply cannot be read ({type(error).__name__}: {one_line(str(error), 120)})")
-
-
-def without(key: Secret | None, failure: Failure) -> Failure:
-    """``failure`` without the key, should the server have quoted it: tracebacks show what variables hold."""
-    return failure if key is None else replace(failure, message=key.redact(failure.message))
-
-
 def explain(failure: Failure, asked: Asked, models: Callable[[], Sequence[str]], *, begun: bool) -> GenerationError:
-    """The error for a failure, after some text or before any; ``models`` asks for the names that there are."""
-    if failure.timed_out and begun:
-        return GenerationTimeout(
-            f"{asked.who} was still writing after {asked.timeout:g} s: raise %config MMRag.timeout, or lower max_tokens"
-        )
+    """The error for a failure told in one line, after some text or before any; ``models`` asks for their names."""
     if failure.timed_out:
-        return GenerationTimeout(
-            f"{asked.who} did not answer within {asked.timeout:g} s: ask again, ask with fewer hits, or raise "
-            "%config MMRag.timeout"
-        )
-    said = one_line(failure.message)
+        return late(asked.who, asked.timeout, begun=begun)
+    said = failure.message
     code = failure.code if isinstance(failure, Refusal) else ""
     if failure.status is None:
         return GenerationBroken(_no_server(asked) if code == "refused" else f"{asked.who}: {said}{_tries(failure)}")
@@ -186,12 +167,6 @@ def whole(reply: Reply, asked: Asked) -> str:
     if not reply.ended:
         return f"broke off: {asked.who} ended the reply without saying that it was finished; ask again"
     return f"stopped: {odd}; ask again or otherwise" if odd else ""
-
-
-def one_line(text: str, limit: int = 300) -> str:
-    """``text`` without tags and line breaks, at most ``limit`` characters."""
-    text = " ".join(re.sub(r"<[^<>]*>", " ", text).split()).rstrip(". ")
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _blocked(reply: Reply, why: str, asked: Asked) -> str:
@@ -271,19 +246,6 @@ def _way_on(status: int, said: str, asked: Asked) -> str:
     if status == 413 or _TOO_LONG.search(said):
         return 'ask with fewer hits (-k 3), or send words alone with %config MMRag.media = "none"'
     return "ask otherwise, or choose another model"
-
-
-def _wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``Retry-After`` (a number or a date, RFC 9110) or ``retry-after-ms``."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        asked = headers.get(name, "").strip()
-        if re.fullmatch(r"\d+(?:\.\d+)?", asked):
-            return float(asked) / unit
-    try:
-        when = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, (when - datetime.now(tz=when.tzinfo or timezone.utc)).total_seconds())
 
 
 def _origin(location: str) -> str:

@@ -39,10 +39,10 @@ class _Counting:
 
     description = "counting (here)"
 
-    def generate(self, prompt) -> Generation:
+    def stream(self, prompt):
         asked = set(re.findall(r"\w+", prompt.question.lower()))
         shared = {e.number: len(asked & set(re.findall(r"\w+", e.text.lower()))) for e in prompt.evidence}
-        return Generation("\n".join(f"{number}: {count}" for number, count in shared.items()), "counting")
+        yield Generation("\n".join(f"{number}: {count}" for number, count in shared.items()), "counting")
 
 
 def _cross(kind: str):

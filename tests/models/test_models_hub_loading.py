@@ -167,6 +167,11 @@ def test_an_unknown_hub_model_is_called_that(loopback_hub):
     assert "there is no such folder, and the hub has no such model or keeps it private" in refusal("lab/nothing")
 
 
+def test_a_name_that_the_hub_does_not_allow_is_told(loopback_hub):
+    assert "there is no such folder, and no model of the hub can be called that" in refusal("lab/tiny--clip")
+    assert loopback_hub.asked == []
+
+
 def test_a_gated_model_names_the_page_of_its_licence(checkpoint, loopback_hub):
     loopback_hub.folders["lab/gated", "main"] = checkpoint("clip")
     loopback_hub.gated.add("lab/gated")

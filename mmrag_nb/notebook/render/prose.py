@@ -1,6 +1,6 @@
-"""An answer's text as HTML: paragraphs, headings, lists, ``**bold**``, code, citations; nothing else.
+"""An answer's text as HTML: paragraphs, headings, lists, tables, ``**bold**``, ``*italics*``, code, citations.
 
-No links and no pictures: the text comes from a model that has read foreign documents, and an address in a picture is a
+Nothing else, above all no links and no pictures: the text comes from a model that has read foreign documents, and an address in a picture is a
 way to carry what it read out of the notebook.
 
 All places are characters of the text as it came, so that what a check found there can be marked: nothing is replaced
@@ -10,11 +10,13 @@ before it is drawn.
 from __future__ import annotations
 
 import re
+from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmrag_nb.generation.citations import marks
 
+from . import grid
 from .escape import escape
 from .place import kind, passages, title
 
@@ -29,6 +31,9 @@ LOOK = """
 .mmrag .mm-answer pre {margin:8px 0;padding:8px 12px;overflow:auto;border:1px solid var(--mm-line);border-radius:6px;
   background:var(--mm-wash);color:inherit;font-size:13px;line-height:1.45;white-space:pre}
 .mmrag .mm-answer pre code {padding:0;background:none;font-size:inherit;white-space:pre;overflow-wrap:normal}
+.mmrag .mm-answer .mm-grid {width:auto;font-size:15px}
+.mmrag .mm-answer .mm-grid tr > * {padding-inline:0 20px;vertical-align:top}
+.mmrag .mm-answer .mm-grid tr > :last-child {padding-inline-end:0}
 .mmrag .mm-answer del {margin:0 2px;color:var(--mm-warn);font-size:13px}
 .mmrag .mm-unsure {text-decoration:underline wavy 1px var(--mm-warn);text-underline-offset:4px;
   text-decoration-skip-ink:none}
@@ -41,7 +46,13 @@ LOOK = """
 _FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})[^`]*")
 _HEADING = re.compile(r"#{1,6}[ \t]+(?P<rest>\S.*)")
 _ITEM = re.compile(r"(?:(?P<bullet>[-*•])|(?P<number>\d{1,3})[.)])[ \t]+(?P<rest>\S.*)")
-_INLINE = re.compile(r"``(?P<quoted>[^\n]{1,2000}?)``|`(?P<code>[^`\n]+)`|\*\*(?P<bold>[^*\n]+)\*\*")
+_INLINE = re.compile(
+    r"``(?P<quoted>[^\n]{1,2000}?)``|`(?P<code>[^`\n]+)`|\*\*(?P<bold>[^*\n]+)\*\*"
+    r"|(?<![\w*])\*(?P<starred>[^\s*](?:[^*\n]{0,500}[^\s*])?)\*(?![\w*])"
+    r"|(?<![\w_])_(?P<slanted>[^\s_](?:[^_\n]{0,500}[^\s_])?)_(?![\w_])"
+    r"|\\(?P<bar>\|)"
+)
+_TAGS = {"bold": "strong", "starred": "em", "slanted": "em"}
 
 
 class _Line(NamedTuple):
@@ -117,8 +128,9 @@ class _Prose:
 
     def html(self) -> str:
         """Return all of it."""
-        lines = self._lines()
-        for line in lines:
+        lines = deque(self._lines())
+        while lines:
+            line = lines.popleft()
             fence, heading, item = (kind.fullmatch(line.text) for kind in (_FENCE, _HEADING, _ITEM))
             if fence:
                 self._end()
@@ -127,6 +139,9 @@ class _Prose:
                 self._end()
                 inner = self._inline(*(line.start + place for place in heading.span("rest")))
                 self._parts.append(f'<p dir="auto"><strong>{inner}</strong></p>')
+            elif columns := grid.columns(line.text, lines[0].text if lines else ""):
+                self._end()
+                self._table(columns, line, lines)
             elif item:
                 self._item(item, self._inline(*(line.start + place for place in item.span("rest"))))
             elif line.text:
@@ -161,10 +176,33 @@ class _Prose:
             self._list = kind
         self._parts.append(f"<li>{inner}</li>")
 
-    def _code(self, fence: str, lines: Iterator[_Line]) -> None:
+    def _table(self, columns: list[str], head: _Line, lines: deque[_Line]) -> None:
+        """A table, up to the first line that is no row; its rule is the next line."""
+        lines.popleft()
+        heads = self._row(columns, head, "th")
+        rows = []
+        while lines and grid.is_row(lines[0].text):
+            rows.append(self._row(columns, lines.popleft(), "td"))
+        self._parts.append(
+            f'<div class="mm-scroll" tabindex="0"><table class="mm-table mm-grid" dir="auto"><thead>{heads}</thead>'
+            f"<tbody>{''.join(rows)}</tbody></table></div>"
+        )
+
+    def _row(self, columns: list[str], line: _Line, tag: str) -> str:
+        drawn = []
+        for side, (start, end) in zip(columns, grid.cells(line.text, len(columns)), strict=False):  # some are short
+            inner = self._inline(line.start + start, line.start + end)
+            scope = ' scope="col"' if tag == "th" and inner else ""
+            style = f' style="text-align:{side}"' if side else ""
+            name = tag if inner else "td"  # a heading that says nothing is none
+            drawn.append(f"<{name}{scope}{style}>{inner}</{name}>")
+        return f"<tr>{''.join(drawn)}</tr>"
+
+    def _code(self, fence: str, lines: deque[_Line]) -> None:
         """A block of code, up to its fence's like, or to the end of what has been written."""
         body = []
-        for line in lines:
+        while lines:
+            line = lines.popleft()
             if line.text.startswith(fence) and not line.text.strip(fence[0]):
                 break
             body.append(line.raw)
@@ -182,7 +220,7 @@ class _Prose:
             claim = self._doubted[which]
             reason = escape(f"not borne out: {claim.reason}" if claim.reason else "not borne out")
             drawn.append(f'<span class="mm-unsure" title="{reason}">{inner}</span>')
-            if not self._text[pieces[-1].end : claim.span[1]].strip(" \t\n*#`"):
+            if not self._text[pieces[-1].end : claim.span[1]].strip(" \t\n*_#`|"):
                 told = f'href="#{self._prefix}why" aria-label="{reason}" title="{reason}"'
                 drawn.append(f'<sup><a class="mm-why" {told}>?</a></sup>')
         return "".join(drawn)
@@ -204,9 +242,12 @@ class _Prose:
 
     def _special(self, start: int, end: int) -> Iterator[_Piece]:
         for match in _INLINE.finditer(self._text, start, end):
-            if match["bold"]:
-                inner = self._inline(*match.span("bold"))
-                yield _Piece(*match.span(), f"<strong>{inner}</strong>", whole=True)
+            kind = match.lastgroup or ""
+            if tag := _TAGS.get(kind):
+                inner = self._inline(*match.span(kind))
+                yield _Piece(*match.span(), f"<{tag}>{inner}</{tag}>", whole=True)
+            elif kind == "bar":
+                yield _Piece(*match.span(), "|")
             else:
                 yield _Piece(*match.span(), f"<code>{escape(match['quoted'] or match['code'])}</code>")
 

@@ -41,7 +41,7 @@ A concert harp has forty-seven strings ![pixel](TRACKER/inline.png) [1]. ![title
 <video src=TRACKER/v.mp4 poster=TRACKER/poster.png autoplay></video><audio src=TRACKER/a.mp3 autoplay preload></audio>
 <iframe src=TRACKER/frame></iframe><iframe srcdoc="<img src=TRACKER/srcdoc.png>"></iframe>
 <object data=TRACKER/object></object><embed src=TRACKER/embed><applet code=TRACKER/applet></applet>
-<link rel=stylesheet href=TRACKER/link.css><link rel=preload as=image href=TRACKER/pre.png><link rel=icon href=TRACKER/i>
+<link rel=stylesheet href=TRACKER/link.css><link rel=preload as=image href=TRACKER/pre.png>
 <style>@import "TRACKER/import.css"; .mmrag {background: url(TRACKER/rule.png)} @font-face {src: url(TRACKER/f)}</style>
 </style></section><p style="background:url(TRACKER/attribute.png);list-style-image:url('TRACKER/list.png')">styled</p>
 <svg><image href=TRACKER/svg.png /><use href="TRACKER/use.svg#x"/><style>@import url(TRACKER/svg.css)</style></svg>
@@ -109,9 +109,10 @@ texts = ["A concert harp has forty-seven strings.", "The ferry leaves at noon."]
 %mmrag_index {{{{texts}}}} --out report""",
         "%mmrag_ask how many strings has a harp?",
         "%mmrag_panel ask --out panel\npanel",
-        "from IPython.display import HTML, Markdown, display\n"
-        "%mmrag_ask how many strings has a harp? --out answer\n"
-        "display(Markdown(answer.text), HTML(answer.text))",
+        """\
+from IPython.display import HTML, Markdown, display
+%mmrag_ask how many strings has a harp? --out answer
+display(Markdown(answer.text), HTML(answer.text))""",
     ]
     lab.open(lab.write("remote-pictures.ipynb", cells))
     lab.run(0)
@@ -200,7 +201,7 @@ def test_the_same_text_shown_as_it_is_would_have_been_told(room, tracker):
     tracker.asked.clear()
     begin(room, 3)
     try:
-        room.wait(lambda: {"/img.png", "/inline.png", "/frame", "/rule.png"} <= set(tracker.asked), 30)
+        room.wait(lambda: {"/img.png", "/inline.png", "/frame", "/import.css"} <= set(tracker.asked), 30)
         room.wait(lambda: any(url.startswith(tracker.url) for url in room.browser.requests()))
     finally:
         room.load()  # what the page has become is nobody else's

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .parts import Parts
     from .protocols import Generator
     from .queries import Query
-    from .results import Answer
+    from .results import Answer, Hits
     from .searching import Searching
     from .settings import Settings
     from .types import Turn
@@ -74,26 +74,30 @@ class Answering:
             told = f"{asked.hits.doubt} It is answered all the same with %config MMRag.abstain = False."
             yield replace(asked, text=told, abstained=True)
             return
+        named = replace(asked, question=asked.question or query.shown)
         try:
             generator, stands_in = self._parts.generator()
-        except MMRagError as error:
+            chosen = template(self._settings.prompt)
+            prompt = self._prompt(chosen, asked, query, history, generator)
+            estimate = _estimate(generator, prompt)
+        except GenerationError as error:
+            error.answer = replace(named, error=str(error))
+            raise
+        except MMRagError as error:  # a model that cannot be had, a prompt's file that was damaged meanwhile
             failed = GenerationError(str(error))
-            failed.answer = replace(asked, question=asked.question or query.shown, error=str(error))
+            failed.answer = replace(named, error=str(error))
             raise failed from error
-        chosen = template(self._settings.prompt)
-        prompt = self._prompt(chosen, asked, query, history, generator)
         notes = [*asked.notes]
         if stands_in:
             notes.append(f"quoted, not written: {stands_in}")
         elif chosen.origin != SHIPPED:  # a file beside the notebook goes before a shipped one of its name
             notes.append(f"prompt: {chosen.origin}")
         begun = replace(
-            asked,
-            question=asked.question or query.shown,
+            named,
             generator=generator.description,
             prompt=prompt,
             notes=tuple(notes),
-            estimate=_estimate(generator, prompt),
+            estimate=estimate,
             writing=True,
         )
         if not generator.instant:
@@ -105,7 +109,7 @@ class Answering:
         text, whole = "", None
         # Where a picture matches is looked for while the generator writes, which is mostly waiting for a network.
         with ThreadPoolExecutor(1) as beside, closing(generator.stream(prompt)) as pieces:
-            marked = beside.submit(self._explaining.regions, begun.hits, query)
+            marked = beside.submit(self._regions, begun.hits, query)
             try:
                 for piece in pieces:
                     if isinstance(piece, Generation):
@@ -140,6 +144,12 @@ class Answering:
             trouble=whole.trouble,
         )
         yield self._finished(wrote, spent)
+
+    def _regions(self, hits: Hits, query: Query) -> Hits:
+        try:
+            return self._explaining.regions(hits, query)
+        except MMRagError:  # the index was emptied meanwhile: the answer is worth more than a frame in its pictures
+            return hits
 
     def _finished(self, answer: Answer, spent: dict[str, float]) -> Answer:
         start = time.perf_counter()

@@ -206,12 +206,13 @@ class MultimodalRAG(Explained):
         The first has the evidence and no text yet, each after it more of the text (``writing`` is true), the last is
         whole and checked. A generator that writes at once gives the last alone.
         """
+        by, limits = self._by(strategy), scope(k, raw, modalities, where)
         start = time.perf_counter()
         kept, follow_up = self._follow_up(question, history)
-        rewriting = time.perf_counter() - start if kept.turns else 0.0
-        by = self._by(strategy)
+        rewriting = {"rewrite": time.perf_counter() - start} if kept.turns else {}
+        start = time.perf_counter()
         query = by[0].query(follow_up.question, image, audio, balance)
-        hits = self._found(by, query, start + rewriting, scope(k, raw, modalities, where))
+        hits = self._found(by, query, start, limits)
         asked = Answer(
             query.words if query.picture is None and not follow_up.rewritten else question.strip(),
             "",
@@ -221,7 +222,7 @@ class MultimodalRAG(Explained):
             notes=(*kept.notes, *follow_up.notes),
             usage=follow_up.usage,
             dollars=follow_up.dollars,
-            timings={"rewrite": rewriting, **hits.timings} if rewriting else hits.timings,
+            timings={**rewriting, **hits.timings},
         )
         yield from Answering(self._parts, self._catalog, self.settings, by).stream(asked, query, kept.turns)
 

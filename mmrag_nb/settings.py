@@ -158,7 +158,7 @@ class Settings(HasTraits):
         config=True
     )
     rerank_depth = Integer(20, min=1, max=MOST_HITS, help="Hits that a reranker looks at.").tag(config=True)
-    timeout = Float(60.0, min=0.1, help="Seconds after which a generator is given up.").tag(config=True)
+    timeout = Float(60.0, min=0.1, max=86_400.0, help="Seconds after which a generator is given up.").tag(config=True)
     allow_private_urls = Bool(default_value=False, help="Fetch from loopback and private addresses too.").tag(
         config=True
     )

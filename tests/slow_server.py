@@ -2,11 +2,12 @@
 
 import json
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
+
+from loopback import Loopback, begin, put
 
 
-class SlowServer:
+class SlowServer(Loopback):
     """Writes ``text`` word by word, ``pause`` seconds after each; after ``stall`` words it says no more."""
 
     def __init__(self) -> None:
@@ -16,57 +17,36 @@ class SlowServer:
         self.asked: list[dict] = []
         self.left = threading.Event()
         """Set once a client has gone in the middle."""
-        self.over = threading.Event()
-        owner = self
+        super().__init__()
+        self.url += "/v1"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                owner.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.end_headers()
-                try:
-                    owner.write(self.wfile)
-                except OSError:
-                    owner.left.set()
+    def serve(self, handler, raw) -> None:
+        self.asked.append(json.loads(raw))
+        begin(handler, 200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+        try:
+            self._write(handler)
+        except OSError:
+            self.left.set()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def write(self, out) -> None:
+    def _write(self, handler) -> None:
         words = self.text.split(" ")
         for n, word in enumerate(words):
             if n == self.stall:
                 while not self.over.wait(0.1):
-                    out.write(b": still here\n\n")
-                    out.flush()
-            self._put(out, delta={"content": word + " " * (n < len(words) - 1)})
+                    put(handler, b": still here\n\n")
+            _say(handler, delta={"content": word + " " * (n < len(words) - 1)})
             self.over.wait(self.pause)
-        self._put(out, delta={}, finish_reason="stop")
-        out.write(b"data: [DONE]\n\n")
-
-    def _put(self, out, **choice) -> None:
-        chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "slow"}
-        chunk["choices"] = [{"index": 0, "finish_reason": None, **choice}]
-        out.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        out.flush()
-
-    def close(self) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
+        _say(handler, delta={}, finish_reason="stop")
+        put(handler, b"data: [DONE]\n\n")
+        put(handler, b"")
 
 
-@contextmanager
+def _say(handler, **choice) -> None:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "slow"}
+    chunk["choices"] = [{"index": 0, "finish_reason": None, **choice}]
+    put(handler, f"data: {json.dumps(chunk)}\n\n".encode())
+
+
 def serving():
     """A server, closed at the end."""
-    server = SlowServer()
-    try:
-        yield server
-    finally:
-        server.close()
+    return closing(SlowServer())

@@ -2,80 +2,34 @@
 
 import time
 from _thread import interrupt_main
-from itertools import count
 
 import pytest
-from writers import Writer
+from writers import Billed, Closing, Writer, writing
 
-from mmrag_nb import MultimodalRAG, registry
+from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
-from mmrag_nb.errors import GenerationEmpty, GenerationInterrupted, GenerationUnavailable, SpendLimitReached
+from mmrag_nb.errors import (
+    GenerationBroken,
+    GenerationDenied,
+    GenerationEmpty,
+    GenerationError,
+    GenerationInterrupted,
+    GenerationUnavailable,
+    SpendLimitReached,
+)
 from mmrag_nb.generation.metering import SESSION
 from mmrag_nb.types import Turn
 
 DEMO = demo_folder()
-TEXTS = [
-    {"text": "Paradise Lost is a poem of twelve books. John Milton wrote it, and it was printed in 1667."},
-    {"text": "A concert harp has forty-seven strings and seven pedals."},
-]
 QUESTION = "how many strings does a concert harp have?"
 SAID = Turn("how many books has Paradise Lost?", "Twelve [1].")
 
-_number = count()
-_writers = {}
-
-
-def chosen(name):
-    """The writer that a setting names; the registry leads here."""
-    return _writers[name]
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch):
-    entry = registry.Entry(f"{__name__}:chosen", takes_model=True)
-    monkeypatch.setitem(registry._ENTRIES, ("generator", "local"), entry)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    with MultimodalRAG(preset="offline", clip="none") as rag:
-        rag.index(TEXTS)
-        yield rag
+pytestmark = pytest.mark.usefixtures("writers_listed")
 
 
 @pytest.fixture
-def rag(texts):
-    before = {name: getattr(texts.settings, name) for name in texts.settings.trait_names(config=True)}
-    yield texts
-    for name, value in before.items():
-        setattr(texts.settings, name, value)
-
-
-def writing(rag, writer):
-    """Let ``writer`` write for ``rag``, by way of the settings."""
-    name = f"writer-{next(_number)}"
-    _writers[name] = writer
-    rag.settings.generator = f"local:{name}"
-    return writer
-
-
-class Closing(Writer):
-    """Tells whether its stream was closed, and how many pieces were taken."""
-
-    closed = False
-    taken = 0
-
-    def stream(self, prompt):
-        self.flow = self.flowing(prompt)  # held here, it is not closed by being forgotten
-        return self.flow
-
-    def flowing(self, prompt):
-        try:
-            for piece in super().stream(prompt):
-                self.taken += 1
-                yield piece
-        finally:
-            self.closed = True
+def rag(rag_of_texts):
+    return rag_of_texts
 
 
 # -- growing -------------------------------------------------------------------------------------------------------
@@ -138,6 +92,14 @@ def test_what_the_sources_do_not_hold_is_said_as_an_answer(rag):
     assert len(last.hits) > 0
 
 
+@pytest.mark.parametrize("said", ["[none]. The sources do not say.", "[None]: The sources do not say."])
+def test_a_point_after_the_mark_goes_with_it(rag, said):
+    writing(rag, Writer(said))
+    answer = rag.ask(QUESTION)
+    assert answer.abstained
+    assert answer.text == "The sources do not say."
+
+
 def test_where_nothing_answers_no_generator_is_asked(rag):
     writer = writing(rag, Writer())
     (only,) = rag.stream("what does a giraffe eat on the moon?")
@@ -171,6 +133,53 @@ def test_a_failure_before_any_text_keeps_the_evidence(rag):
         next(answers)
     assert caught.value.answer.hits == first.hits
     assert caught.value.answer.text == ""
+
+
+def test_a_question_that_the_generator_cannot_be_given_keeps_the_evidence(rag):
+    class Unfit(Writer):
+        def tokens(self, prompt):
+            raise GenerationBroken("its template is damaged")
+
+    writing(rag, Unfit())
+    with pytest.raises(GenerationBroken) as caught:
+        rag.ask(QUESTION)
+    assert "forty-seven strings" in caught.value.answer.hits[0].chunk.text
+    assert caught.value.answer.error == "its template is damaged"
+
+
+def test_a_prompts_file_that_was_damaged_meanwhile_keeps_the_evidence(rag, tmp_path):
+    writing(rag, Writer())
+    file = tmp_path / "mine.yaml"
+    file.write_text("instructions: Be brief.")
+    rag.settings.prompt = str(file)
+    file.write_text("instruction: Be brief, please.")
+    with pytest.raises(GenerationError, match="did you mean 'instructions'") as caught:
+        rag.ask(QUESTION)
+    assert "forty-seven strings" in caught.value.answer.hits[0].chunk.text
+
+
+@pytest.mark.parametrize("history", [(), (SAID,)])
+@pytest.mark.parametrize(("generator", "variable"), [("gemini", "GOOGLE_API_KEY"), ("openai", "OPENAI_API_KEY")])
+def test_what_cannot_be_a_key_keeps_the_evidence(rag, monkeypatch, generator, variable, history):
+    pytest.importorskip({"gemini": "google.genai"}.get(generator, generator))
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv(variable, "two words")
+    rag.settings.generator = generator
+    with pytest.raises(GenerationDenied, match=f"{variable} does not hold a key") as caught:
+        rag.ask(QUESTION, history=history)
+    assert "forty-seven strings" in caught.value.answer.hits[0].chunk.text
+
+
+def test_an_index_that_is_emptied_meanwhile_does_not_cost_the_answer():
+    pytest.importorskip("torch")
+    with MultimodalRAG(preset="offline", abstain=False) as rag:
+        rag.index([DEMO / "emoji" / "drawing_02.png"])
+        writing(rag, Writer("An apple [1]."))
+        answers = rag.stream("a red apple")
+        next(answers)
+        rag.remove("*")
+        *_, last = answers
+        assert last.text == "An apple [1]."
 
 
 def test_ctrl_c_keeps_what_had_come(rag):
@@ -270,15 +279,11 @@ def test_the_setting_for_the_longest_answer_goes_along(rag):
 # -- money ---------------------------------------------------------------------------------------------------------
 
 
-class Billed(Writer):
-    api = "https://example.org/v1"
-
-    def __init__(self, *pieces):
-        super().__init__(*pieces, usage={"input_tokens": 1_000, "output_tokens": 100})
+USAGE = {"input_tokens": 1_000, "output_tokens": 100}
 
 
 def test_an_answer_costs_what_its_session_counts(rag):
-    writing(rag, Billed())
+    writing(rag, Billed(usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     before = rag.spent
     answer = rag.ask(QUESTION)
@@ -289,7 +294,7 @@ def test_an_answer_costs_what_its_session_counts(rag):
 
 
 def test_rewriting_a_follow_up_is_counted_with_its_answer(rag):
-    writer = writing(rag, Billed("who wrote Paradise Lost?"))
+    writer = writing(rag, Billed("who wrote Paradise Lost?", usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     before = rag.spent
     answer = rag.ask("and who wrote it?", history=[SAID])
@@ -299,8 +304,21 @@ def test_rewriting_a_follow_up_is_counted_with_its_answer(rag):
     assert rag.spent.requests - before.requests == 2
 
 
+def test_the_time_that_rewriting_took_is_not_the_searchs(rag):
+    class Slow(Writer):
+        def stream(self, prompt):
+            time.sleep(0.3 if "last question" in prompt.instructions else 0)
+            yield from super().stream(prompt)
+
+    writing(rag, Slow(QUESTION))  # it stays as it is
+    timings = rag.ask(QUESTION, history=[SAID]).timings
+    assert timings["rewrite"] >= 0.3
+    assert timings["embed"] < 0.3
+    assert "rewrite" not in rag.ask(QUESTION).timings
+
+
 def test_a_judge_is_counted(rag):
-    writing(rag, Billed("1: 9\n2: 3"))
+    writing(rag, Billed("1: 9\n2: 3", usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     rag.settings.reranker = "judge"
     before = rag.spent
@@ -313,7 +331,7 @@ def test_a_captioner_is_counted():
     pytest.importorskip("torch")
     before = SESSION.spent
     with MultimodalRAG(preset="offline", strategy="grounded", captioner="generator", ocr="none") as rag:
-        writing(rag, Billed("A red apple."))
+        writing(rag, Billed("A red apple.", usage=USAGE))
         rag.settings.price = {"input": 1.0, "output": 10.0}
         rag.index([DEMO / "emoji" / "drawing_02.png"])
         assert rag.search("an apple")[0].described["caption"] == "A red apple."
@@ -321,7 +339,7 @@ def test_a_captioner_is_counted():
 
 
 def test_beyond_the_limit_nothing_is_sent_and_the_evidence_is_kept(rag):
-    writer = writing(rag, Billed())
+    writer = writing(rag, Billed(usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     rag.settings.spend_limit = rag.spent.dollars + 0.001
     with pytest.raises(SpendLimitReached) as caught:
@@ -333,7 +351,7 @@ def test_beyond_the_limit_nothing_is_sent_and_the_evidence_is_kept(rag):
 
 
 def test_a_limit_reached_by_a_follow_up_keeps_the_evidence(rag):
-    writer = writing(rag, Billed())
+    writer = writing(rag, Billed(usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     rag.settings.spend_limit = rag.spent.dollars
     with pytest.raises(SpendLimitReached) as caught:
@@ -343,7 +361,7 @@ def test_a_limit_reached_by_a_follow_up_keeps_the_evidence(rag):
 
 
 def test_the_limit_holds_for_what_another_strategy_asked_first(rag):
-    writing(rag, Billed("1: 9\n2: 3"))
+    writing(rag, Billed("1: 9\n2: 3", usage=USAGE))
     rag.settings.price = {"input": 1.0, "output": 10.0}
     rag.settings.reranker = "judge"
     rag.search(QUESTION, strategy="grounded")  # makes the generator

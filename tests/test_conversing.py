@@ -3,58 +3,23 @@
 import asyncio
 import threading
 import time
-from itertools import count
 
 import pytest
-from writers import Writer
+from writers import Writer, writing
 
-from mmrag_nb import MultimodalRAG, registry
+from mmrag_nb import MultimodalRAG
 from mmrag_nb.conversing import last
 from mmrag_nb.errors import EmptyIndex, GenerationUnavailable, MMRagError
 from mmrag_nb.types import Generation, Turn
 
-TEXTS = [
-    {"text": "Paradise Lost is a poem of twelve books. John Milton wrote it, and it was printed in 1667."},
-    {"text": "A concert harp has forty-seven strings and seven pedals."},
-    {"text": "The ferry to the island leaves at noon."},
-]
 FIRST = "how many books has Paradise Lost?"
 
-_number = count()
-_writers = {}
-
-
-def chosen(name):
-    """The writer that a setting names; the registry leads here."""
-    return _writers[name]
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch):
-    entry = registry.Entry(f"{__name__}:chosen", takes_model=True)
-    monkeypatch.setitem(registry._ENTRIES, ("generator", "local"), entry)
-
-
-@pytest.fixture(scope="module")
-def texts():
-    with MultimodalRAG(preset="offline", clip="none") as rag:
-        rag.index(TEXTS)
-        yield rag
+pytestmark = pytest.mark.usefixtures("writers_listed")
 
 
 @pytest.fixture
-def rag(texts):
-    texts.settings.generator = "extractive"
-    texts.settings.history_tokens = 2_000
-    return texts
-
-
-def writing(rag, writer):
-    """Let ``writer`` write for ``rag``, by way of the settings."""
-    name = f"writer-{next(_number)}"
-    _writers[name] = writer
-    rag.settings.generator = f"local:{name}"
-    return writer
+def rag(rag_of_texts):
+    return rag_of_texts
 
 
 class Answering(Writer):
@@ -63,7 +28,7 @@ class Answering(Writer):
     rewritten = "Who wrote Paradise Lost?"
 
     def stream(self, prompt):
-        if "Last question:" in prompt.question:
+        if "last question" in prompt.instructions:
             self.prompts.append(prompt)
             yield Generation(self.rewritten, self.model)
         else:
@@ -123,7 +88,7 @@ def test_the_history_has_a_budget_that_is_told(rag):
 def test_a_failed_rewriting_is_said_and_the_answer_comes_all_the_same(rag):
     class Failing(Answering):
         def stream(self, prompt):
-            if "Last question:" in prompt.question:
+            if "last question" in prompt.instructions:
                 raise GenerationUnavailable("the provider is down")
             yield from super().stream(prompt)
 

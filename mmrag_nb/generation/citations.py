@@ -25,7 +25,7 @@ _WIDEST = 100
 # Every repetition is bounded, so that no text makes a search take longer than its length. Four digits are a year; a
 # bracket before "(" or ":" at a line's start is Markdown's link or link definition.
 _NAME = r"(?:(?:evidence|sources?|documents?|docs?|refs?|passages?)[ #:]{1,2})?"
-_NUMBERS = rf"{_NAME}\d{{1,3}}(?:\s{{0,3}}[-–,;，、]\s{{0,3}}{_NAME}\d{{1,3}}){{0,60}}"  # noqa: RUF001
+_NUMBERS = rf"{_NAME}\d{{1,3}}(?:\s{{0,3}}(?:[-–,;，、&]|,? and\b)\s{{0,3}}{_NAME}\d{{1,3}}){{0,60}}"  # noqa: RUF001
 _BRACKET = re.compile(
     rf"(?:\[\s{{0,3}}\^?(?P<plain>{_NUMBERS})\s{{0,3}}\]"
     rf"|[【［]\s{{0,3}}(?P<wide>{_NUMBERS})(?:[:†][^】\n]{{0,80}})?\s{{0,3}}[】］])"  # noqa: RUF001

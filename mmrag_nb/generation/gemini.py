@@ -12,7 +12,7 @@ from mmrag_nb.errors import InvalidSetting, NotInstalled
 
 from .gemini_legacy import GeminiLegacyGenerator
 from .gemini_rules import NO_KEY, ROLES, Gemini, broken, media_type, refused, server_deadline
-from .http_rules import clients, hang_up_when_left, unreadable
+from .http_rules import clients, hang_up_when_left, logs_without, unreadable
 from .keys import find_key
 
 if TYPE_CHECKING:
@@ -97,11 +97,12 @@ class GeminiGenerator(Gemini):
                 client = genai.Client(api_key=key.reveal(), vertexai=False, http_options=options)
             finally:
                 log.removeFilter(_two_keys)
-        try:
-            yield client
-        finally:
-            if hasattr(client, "close"):  # since 1.37
-                client.close()
+        with logs_without(key):
+            try:
+                yield client
+            finally:
+                if hasattr(client, "close"):  # since 1.37
+                    client.close()
 
 
 def _two_keys(record: logging.LogRecord) -> bool:

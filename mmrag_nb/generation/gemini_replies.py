@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmrag_nb.errors import GenerationBlocked, GenerationEmpty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mmrag_nb.errors import GenerationError
 
@@ -31,8 +31,10 @@ class Reply:
     usage: Mapping[str, int] = field(default_factory=dict)
 
 
-def read(events: Iterable[Mapping[str, Any]]) -> Iterator[str | Reply]:
+def read(events: Iterable[Mapping[str, Any]], redact: Callable[[str], str] = str) -> Iterator[str | Reply]:
     """Yield the text of ``events``, each a reply as plain data in snake case, as it comes, and the whole last.
+
+    ``redact`` is what its reasons go through, which messages tell.
 
     What the model thinks is left out. An event without text yields nothing, so that a connection which breaks before
     there was anything to show can be tried again.
@@ -56,7 +58,7 @@ def read(events: Iterable[Mapping[str, Any]]) -> Iterator[str | Reply]:
         # The provider has said that it is finished: what breaks after that cannot make the text any less whole.
         if not finish:
             raise
-    yield Reply("".join(said).strip(), finish, blocked, model, counts)
+    yield Reply("".join(said).strip(), redact(finish), redact(blocked), model, counts)
 
 
 def trouble(reply: Reply, max_tokens: int) -> str:

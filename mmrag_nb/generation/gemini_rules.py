@@ -25,7 +25,7 @@ from mmrag_nb.types import Generation
 from .attempts import Failure, persist, within
 from .gemini_replies import read, trouble, without_text
 from .gemini_tokens import tokens
-from .http_rules import late, redacted, retry_after
+from .http_rules import late, passing, redacted, retry_after
 from .keys import NAMES, usable_key
 from .prompt import describe, messages
 
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from .keys import Secret
     from .prompt import Message
-
-AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses that another attempt can mend: Google's own 429, 500, 503, 504, and what a proxy on the way says."""
 
 ROLES = {"user": "user", "assistant": "model"}
 """Who says a message, in Gemini's words."""
@@ -141,7 +138,7 @@ class Gemini(ABC):
         laid = messages(prompt)
         pieces = persist(
             # The SDK's own timeout only ends the thread that was left behind; ours comes first.
-            lambda left: read(self._events(prompt, laid, key, left + 1)),
+            lambda left: read(self._events(prompt, laid, key, left + 1), key.redact),
             # Redacted at once: tracebacks can show the variables of each frame that a failure comes through.
             lambda error: redacted(self._judge(error), key),
             attempts=self.attempts,
@@ -232,7 +229,7 @@ def refused(status: int, body: object, headers: Mapping[str, str]) -> Failure:
     error = body.get("error", body) if isinstance(body, dict) else {"message": str(body)}
     error = error if isinstance(error, dict) else {"message": str(error)}
     message = str(error.get("message") or error.get("status") or "no reason given")
-    return Failure(message, status=status, again=status in AGAIN, wait=_wait(headers, error))
+    return Failure(message, status=status, again=passing(status), wait=_wait(headers, error))
 
 
 def broken(error: BaseException) -> Failure:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -15,10 +17,19 @@ from mmrag_nb.errors import GenerationTimeout
 from .attempts import Failure, when_left
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import ModuleType
 
     from .keys import Secret
+
+_THE_SAME_TOMORROW = frozenset({501, 505})
+"""What it does not do, the version of HTTP that it does not speak."""
+_LOGS = ("httpx", "httpx2", *(f"{core}.{part}" for core in ("httpcore", "httpcore2") for part in ("http11", "http2")))
+
+
+def passing(status: int) -> bool:
+    """Whether another attempt can mend what a server, or a proxy on the way, says with ``status``."""
+    return status in {408, 429} or (status >= 500 and status not in _THE_SAME_TOMORROW)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -44,8 +55,29 @@ def unreadable(error: BaseException) -> Failure:
 
 def redacted(failure: Failure, key: Secret | None) -> Failure:
     """``failure`` told in one line, without the key, should the server have quoted it."""
-    said = failure.message if key is None else key.redact(failure.message)
-    return replace(failure, message=one_line(said))
+    words: dict[str, Any] = {name: said for name, said in vars(failure).items() if isinstance(said, str)}
+    if key is not None:
+        words = {name: key.redact(said) for name, said in words.items()}
+    return replace(failure, **{**words, "message": one_line(words["message"])})
+
+
+@contextmanager
+def logs_without(key: Secret | None) -> Iterator[None]:
+    """Keep the key out of the logs of HTTP, which at DEBUG hold the heads of replies: a server may quote it there."""
+
+    def redact(record: logging.LogRecord) -> bool:
+        if key is not None:
+            record.msg, record.args = key.redact(record.getMessage()), ()
+        return True
+
+    logs = [logging.getLogger(name) for name in _LOGS]
+    for log in logs:
+        log.addFilter(redact)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(redact)
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 from base64 import b64encode, urlsafe_b64encode
 from contextlib import suppress
+from html import escape
 from importlib import import_module
 from typing import NoReturn, SupportsIndex
 from urllib.parse import quote, quote_plus
@@ -54,7 +55,7 @@ class Secret:
         return self._value
 
     def redact(self, text: str) -> str:
-        """``text`` with the key, as it is, URL-encoded or in base 64, replaced by ``[key]``."""
+        """``text`` with the key, as it is, URL-encoded, escaped or in base 64, replaced by ``[key]``."""
         for form in sorted(self._forms(), key=len, reverse=True):  # some contain others
             text = text.replace(form, "[key]")
         return text
@@ -64,7 +65,14 @@ class Secret:
         lowered = {re.sub("%..", lambda code: code[0].lower(), form) for form in quoted}
         octets = self._value.encode()
         encoded = {code(octets).decode().rstrip("=") for code in (b64encode, urlsafe_b64encode)}
-        return {self._value, *quoted, *lowered, *encoded}
+        # Behind other bytes, "user:" say, base 64 is another; letters that hold bits of what is around it stay.
+        shifted = {
+            code(bytes(before) + octets).decode()[begin : (before + len(octets)) * 4 // 3]
+            for code in (b64encode, urlsafe_b64encode)
+            for before, begin in enumerate((0, 2, 3))
+        }
+        long = {form for form in shifted if len(form) >= max(len(octets), 8)}  # shorter ones stand in any text
+        return {self._value, escape(self._value), *quoted, *lowered, *encoded, *long}
 
     def __repr__(self) -> str:
         return f"<key from {self.origin}>"

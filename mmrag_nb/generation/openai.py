@@ -12,7 +12,7 @@ from mmrag_nb.errors import GenerationDenied, InvalidSetting, NotInstalled
 from mmrag_nb.types import Generation, Preview
 
 from .attempts import Failure, persist, within
-from .http_rules import clients, hang_up_when_left, redacted, unreadable
+from .http_rules import clients, hang_up_when_left, logs_without, redacted, unreadable
 from .keys import usable_key
 from .openai_endpoint import OPENAI, endpoint
 from .openai_replies import Reply, read
@@ -171,7 +171,7 @@ class OpenAIGenerator:
         self, told: Sequence[Mapping[str, Any]], most: int, key: Secret | None, seconds: float
     ) -> Iterator[str | Reply]:
         """One request: pieces of the answer, and last what else was told."""
-        with self._client(key, seconds) as client:
+        with logs_without(key), self._client(key, seconds) as client:
             events = self._begun(client, told, most)
             reply = Reply()
             yield from read(events, reply)
@@ -241,7 +241,7 @@ class OpenAIGenerator:
         """Names of the models there are; empty where they cannot be had in a few seconds."""
 
         def ask() -> list[str]:
-            with self._client(key, seconds) as client:
+            with logs_without(key), self._client(key, seconds) as client:
                 return [model.id for model in client.models.list().data]
 
         seconds = min(_LIST_SECONDS, self._timeout)

@@ -45,7 +45,7 @@ def read(chunks: Iterable[Any], reply: Reply) -> Iterator[str]:
     beginning of the text), an empty piece is yielded: it was paid for, so the question is not asked a second time, and
     who no longer wants the answer can leave. Thinking is never part of the answer.
     """
-    shown = Answering()
+    shown = AnswerAlone()
     try:
         for chunk in chunks:
             written, thought = _note(chunk, reply)
@@ -68,7 +68,9 @@ def _note(chunk: Any, reply: Reply) -> tuple[str, bool]:
     choices = chunk.choices or []
     if chunk.usage:
         counts = chunk.usage
-        reply.usage = {"input_tokens": int(counts.prompt_tokens), "output_tokens": int(counts.completion_tokens)}
+        # Some servers send counts that are empty yet with each event.
+        sent, written = counts.prompt_tokens or 0, counts.completion_tokens or 0
+        reply.usage = {"input_tokens": int(sent), "output_tokens": int(written)}
         reply.counted = reply.counted or not choices
     if not choices:
         return "", False
@@ -80,7 +82,7 @@ def _note(chunk: Any, reply: Reply) -> tuple[str, bool]:
     return delta.content or "", any(getattr(delta, name, None) for name in ("reasoning_content", "reasoning"))
 
 
-class Answering:
+class AnswerAlone:
     """Tells the answer from what was thought before it, while it comes in pieces of any length."""
 
     def __init__(self) -> None:

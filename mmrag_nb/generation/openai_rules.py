@@ -22,7 +22,7 @@ from mmrag_nb.errors import (
 )
 
 from .attempts import Failure
-from .http_rules import late, one_line, retry_after
+from .http_rules import late, one_line, passing, retry_after
 from .keys import NAMES
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ WHERE_KEYS_ARE = "https://platform.openai.com/api-keys"
 _BILLING = "https://platform.openai.com/settings/organization/billing"
 _MODELS = "https://developers.openai.com/api/docs/models"
 
-_NEVER_AGAIN = frozenset({501, 505})  # not implemented, HTTP version: the same tomorrow
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _BLOCKED = frozenset({"content_filter", "content_policy_violation"})
 _ABOUT_MEDIA = re.compile(r"\b(images?|image_url|vision|multi-?modal|mmproj|audio|input_audio)\b", re.IGNORECASE)
@@ -77,9 +76,9 @@ def refused(status: int, body: object, headers: Mapping[str, str]) -> Refusal:
     if status < 400:
         location = next((value for name, value in headers.items() if name.lower() == "location"), "")
         return Refusal(_origin(location), status=status, code="redirected")
-    passing = status in {408, 429} or (status >= 500 and status not in _NEVER_AGAIN)
     # llama.cpp and Ollama say with a 500 that the model has no eyes.
-    again = passing and code not in _OUT_OF_CREDIT and not (status == 500 and _ABOUT_MEDIA.search(message))
+    blind = status == 500 and _ABOUT_MEDIA.search(message) is not None
+    again = passing(status) and code not in _OUT_OF_CREDIT and not blind
     return Refusal(message, status=status, again=again, wait=retry_after(headers), code=code)
 
 

@@ -195,10 +195,11 @@ def _sentences(text: str, masked: str, block: _Block, cites: Sequence[Mark]) -> 
         left = start + len(text[start:stop]) - len(text[start:stop].lstrip())
         right = start + len(text[start:stop].rstrip())
         start = stop
-        if re.search(r"\w", masked[left:right]):
+        said = _plain(text, masked, left, right)
+        if re.search(r"\w", said):
             first, last = (bisect_left(cites, place, key=_starts) for place in (left, right))
             numbers = dict.fromkeys(n for mark in cites[first:last] for n in mark.numbers)
-            found.append(Statement(_plain(text, masked, left, right), (left, right), tuple(numbers)))
+            found.append(Statement(said, (left, right), tuple(numbers)))
     return found
 
 

@@ -1,20 +1,18 @@
-"""What can go wrong between a question and Gemini's answer: how the server behaves, and how that has to end.
+"""What can go wrong between a question and Gemini's answer, and how that has to end."""
 
-Plain data, for whatever asks: a generator alone, or a whole notebook. ``server.play(*fault.script)``, then ask.
-"""
-
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
-from gemini_server import CHATTER, CUT, DRIP, HANG, RESET, WAIT, Raw, Reply, answer, ended, error, said
+from faults import TEXT, Fault
+from gemini_server import answer, ended, error, said
+from loopback import CHATTER, CUT, DRIP, HANG, RESET, WAIT, Raw, Reply
 
 from mmrag_nb.errors import (
     GenerationBlocked,
     GenerationBroken,
     GenerationDenied,
     GenerationEmpty,
-    GenerationError,
     GenerationLimited,
     GenerationRefused,
     GenerationTimeout,
@@ -22,38 +20,8 @@ from mmrag_nb.errors import (
     UnknownModel,
 )
 
-TEXT = "It is Turlough [1]."
 ELSEWHERE = "http://localhost:9/elsewhere"
 """Where redirections lead: to nobody."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way of misbehaving, and its end."""
-
-    name: str
-    script: tuple[Reply, ...]
-    """One reply a request; the last repeats."""
-    error: type[GenerationError] | None = None
-    """What is raised; ``None`` where there is an answer."""
-    told: str = ""
-    """In the error's message."""
-    text: str = ""
-    """Of the answer; of an error, what had been shown before it."""
-    trouble: str = ""
-    """How that of the answer begins."""
-    requests: int | None = 1
-    """Sent to the model; ``None``: as many as are allowed."""
-    waits: bool = False
-    """Whether it lasts until the timeout, and not longer."""
-    seconds: tuple[float, float] = (0.0, 4.0)
-    """How long it may take otherwise. Pauses are taken to be short, but for those that the server asks for."""
-    legacy: "Fault | None" = None
-    """Where the older SDK leads elsewhere."""
-
-    def asked(self, attempts: int) -> int:
-        """How many requests are sent where ``attempts`` are allowed."""
-        return attempts if self.requests is None else self.requests
 
 
 def _date(seconds: float) -> str:

@@ -1,15 +1,12 @@
 """A real HTTP server on loopback that speaks as much of Gemini's REST as the two SDKs use, and can misbehave."""
 
 import json
-import socket
-import struct
-import threading
-import time
 from base64 import urlsafe_b64decode
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
+
+from loopback import DRIP, Act, Frames, Raw, Received, Reply, Scripted
 
 _URL_SAFE = str.maketrans("+/", "-_")
 _NUMBERS = {  # of the names in the API's definition; new ones are unknown to older clients by any name
@@ -17,22 +14,18 @@ _NUMBERS = {  # of the names in the API's definition; new ones are unknown to ol
     "blockReason": {"SAFETY": 1, "OTHER": 2},
 }
 _NEW = 99
-_TICK = 0.05  # seconds between the bytes of a drip
 
 
-@dataclass
-class Received:
-    method: str
-    path: str
-    headers: dict[str, str]
-    raw: str
-    at: float
-    ended: float | None = None
-    """When the client had hung up, or the reply was through."""
+class GeminiRequest(Received):
+    """A request as Gemini reads it."""
 
     @property
-    def body(self) -> dict[str, Any]:
-        return json.loads(self.raw)
+    def asks(self) -> bool:
+        return "GenerateContent" in self.path
+
+    @property
+    def key(self) -> str:
+        return self.header("x-goog-api-key")
 
     @property
     def contents(self) -> list[tuple[str, list[str]]]:
@@ -61,39 +54,6 @@ class Received:
         return _either(_either(self.body, "generationConfig"), "maxOutputTokens")
 
 
-@dataclass(frozen=True)
-class Raw:
-    """Bytes in the place of an event, in the frame that events have."""
-
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Act:
-    """What the server does in the place of an event, or of a reply.
-
-    ``hang``: nothing, for long. ``drip``: blanks without end. ``chatter``: events with text without end. ``reset``:
-    the connection is reset. ``cut``: it is closed. ``wait``: nothing, for a moment.
-    """
-
-    kind: str
-
-
-HANG, DRIP, CHATTER, RESET, CUT, WAIT = (Act(kind) for kind in ("hang", "drip", "chatter", "reset", "cut", "wait"))
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One reply: a stream of ``events``, or a ``body`` of its own. ``{key}`` in a body becomes the client's key."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    events: tuple[dict[str, Any] | list[Any] | Raw | Act, ...] = ()
-    before: Act | None = None
-    """In the place of the reply, before its first byte."""
-
-
 def said(text: str, *, thought: bool = False, **more: Any) -> dict[str, Any]:
     """One event with ``text``, and ``more`` of the candidate: ``finishReason``."""
     part = {"text": text, "thought": True} if thought else {"text": text}
@@ -118,148 +78,59 @@ def error(status: int, message: str = "sorry", headers: dict[str, str] | None = 
     return Reply(status, {"error": told}, headers or {})
 
 
-class GeminiServer:
-    """Replies in the order of ``script``; its last reply repeats."""
+class GeminiServer(Scripted):
+    """Streams as the request asks for: server-sent events, or the elements of a JSON array."""
+
+    request = GeminiRequest
 
     def __init__(self) -> None:
-        self.script: list[Reply] = [answer()]
         self.models = ["gemini-flash-latest", "gemini-3-flash", "gemini-3-pro"]
-        self.received: list[Received] = []
-        self.over = threading.Event()
-        owner = self
+        super().__init__(answer())
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+    def listed(self) -> Any:
+        models = [{"name": f"models/{m}", "supportedGenerationMethods": ["generateContent"]} for m in self.models]
+        return {"models": models}
 
-            def do_POST(self) -> None:
-                owner.serve(self)
+    def body(self, request: Received, reply: Reply) -> Any:
+        if reply.status >= 400 and isinstance(reply.body, dict) and not _sse(request):
+            return [reply.body]  # as Google's does for what streams without server-sent events
+        return reply.body
 
-            def do_GET(self) -> None:
-                owner.serve(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # clients leave in the middle here, by intention
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def asked(self) -> list[Received]:
-        return [request for request in self.received if "GenerateContent" in request.path]
-
-    def play(self, *script: Reply) -> None:
-        """Reply by ``script`` from now on, and forget what was received."""
-        self.script = list(script)
-        self.received = []
-
-    def close(self) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def serve(self, handler: BaseHTTPRequestHandler) -> None:
-        handler.close_connection = True
-        raw = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
-        request = Received(handler.command, handler.path, dict(handler.headers), raw, time.monotonic())
-        self.received.append(request)
-        if handler.command == "GET":
-            models = [{"name": f"models/{m}", "supportedGenerationMethods": ["generateContent"]} for m in self.models]
-            return self._send(handler, Reply(body={"models": models}))
-        reply = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        try:
-            return self._send(handler, reply)
-        finally:
-            request.ended = time.monotonic()
-
-    def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-        if reply.before is not None and self._act(handler, reply.before):
-            return
-        if reply.body is None:
-            _Stream(self, handler).send(reply)
-            return
-        body = reply.body
-        if reply.status >= 400 and isinstance(body, dict) and "alt=sse" not in handler.path:
-            body = [body]  # as Google's does for what streams without server-sent events
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        data = data.replace(b"{key}", handler.headers.get("x-goog-api-key", "").encode())
-        handler.send_response(reply.status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": len(data), **reply.headers}.items():
-            handler.send_header(name, str(value))
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    def _act(self, handler: BaseHTTPRequestHandler, act: Act) -> bool:
-        """Do something; whether the connection has ended by it."""
-        if act == WAIT:
-            self.over.wait(0.1)
-            return False
-        if act == RESET:
-            handler.wfile.flush()
-            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            handler.connection.close()
-        elif act == CUT:
-            handler.connection.shutdown(socket.SHUT_RDWR)
-        elif act == HANG:
-            handler.connection.settimeout(0.05)
-            while not self.over.is_set():
-                with suppress(TimeoutError):
-                    handler.connection.recv(1)  # nothing comes; that it ends tells that the client has left
-                    break
-        return True
+    def frames(self, request: Received) -> Frames:
+        return _Frames(request)
 
 
-class _Stream:
-    """Events in chunks: server-sent, or the elements of a JSON array, as the request asks for."""
-
-    def __init__(self, server: GeminiServer, handler: BaseHTTPRequestHandler) -> None:
-        self._server, self._handler = server, handler
-        self._sse = "alt=sse" in handler.path
-        self._numbered = "enum-encoding=int" in handler.path or "enum-encoding%3Dint" in handler.path
+class _Frames(Frames):
+    def __init__(self, request: Received) -> None:
+        self._sse = _sse(request)
+        self._numbered = "enum-encoding=int" in request.path or "enum-encoding%3Dint" in request.path
         self._first = True
+        self.kind = "text/event-stream" if self._sse else "application/json; charset=UTF-8"
 
-    def send(self, reply: Reply) -> None:
-        kind = "text/event-stream" if self._sse else "application/json; charset=UTF-8"
-        self._handler.send_response(reply.status)
-        for name, value in {"Content-Type": kind, "Transfer-Encoding": "chunked", **reply.headers}.items():
-            self._handler.send_header(name, value)
-        self._handler.end_headers()
-        for event in reply.events:
-            if not isinstance(event, Act):
-                self._event(event.data if isinstance(event, Raw) else self._json(event))
-            elif event in {DRIP, CHATTER}:
-                self._on_and_on(event)
-                return
-            elif self._server._act(self._handler, event):
-                return
-        if not self._sse and reply.events:
-            self._chunk(b"\n]")
-        self._handler.wfile.write(b"0\r\n\r\n")
+    def frame(self, event: Any) -> bytes:
+        if isinstance(event, Raw):
+            data = event.data
+        else:
+            data = json.dumps(_numbered(event) if self._numbered else event).encode()
+        return self._lead() + data + (b"\r\n\r\n" if self._sse else b"")
 
-    def _on_and_on(self, act: Act) -> None:
+    def endless(self, act: Act) -> Iterator[bytes]:
         if act == DRIP:
-            self._chunk(b'data: {"candidates": [' if self._sse else self._lead() + b'{"candidates": [')
-        while not self._server.over.wait(_TICK):
-            if act == DRIP:
-                self._chunk(b" ")
-            else:
-                self._event(self._json(said("and on ")))
+            yield self._lead() + b'{"candidates": ['
+            yield from repeat(b" ")
+        while True:
+            yield self.frame(said("and on "))
 
-    def _event(self, data: bytes) -> None:
-        self._chunk(b"data: " + data + b"\r\n\r\n" if self._sse else self._lead() + data)
+    def end(self) -> bytes:
+        return b"" if self._sse else b"\n]"
 
     def _lead(self) -> bytes:
         lead, self._first = (b"[" if self._first else b",\r\n"), False
-        return lead
+        return b"data: " if self._sse else lead
 
-    def _chunk(self, data: bytes) -> None:
-        self._handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-    def _json(self, event: Any) -> bytes:
-        return json.dumps(_numbered(event) if self._numbered else event).encode()
+def _sse(request: Received) -> bool:
+    return "alt=sse" in request.path
 
 
 def _numbered(event: Any) -> Any:

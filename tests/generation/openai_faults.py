@@ -1,19 +1,16 @@
-"""What can go wrong between a question and the answer of a server of Chat Completions, and how that has to end.
+"""What can go wrong between a question and the answer of a server of Chat Completions, and how that has to end."""
 
-Plain data, for whatever asks: a generator alone, or a whole notebook. ``server.play(*fault.script)``, then ask.
-"""
-
-from dataclasses import dataclass
 from typing import Any
 
-from openai_server import CHATTER, CUT, DONE, DRIP, HANG, RESET, WAIT, Raw, Reply, answer, chunk, counts, error, stream
+from faults import TEXT, Fault
+from loopback import CHATTER, CUT, DRIP, HANG, RESET, WAIT, Raw, Reply
+from openai_server import DONE, answer, chunk, counts, error, stream
 
 from mmrag_nb.errors import (
     GenerationBlocked,
     GenerationBroken,
     GenerationDenied,
     GenerationEmpty,
-    GenerationError,
     GenerationLimited,
     GenerationRefused,
     GenerationTimeout,
@@ -21,35 +18,7 @@ from mmrag_nb.errors import (
     UnknownModel,
 )
 
-TEXT = "It is Turlough [1]."
 ELSEWHERE = "http://elsewhere.example"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way of misbehaving, and its end."""
-
-    name: str
-    script: tuple[Reply, ...]
-    """One reply a request; the last repeats."""
-    error: type[GenerationError] | None = None
-    """What is raised; ``None`` where there is an answer."""
-    told: str = ""
-    """In the error's message."""
-    text: str = ""
-    """Of the answer; of an error, what had been shown before it."""
-    trouble: str = ""
-    """How that of the answer begins."""
-    requests: int | None = 1
-    """Sent to the model; ``None``: as many as are allowed."""
-    waits: bool = False
-    """Whether it lasts until the timeout, and not longer."""
-    seconds: tuple[float, float] = (0.0, 4.0)
-    """How long it may take otherwise; pauses between attempts are short, but not those the server asks for."""
-
-    def asked(self, attempts: int) -> int:
-        """How many requests are sent where ``attempts`` are allowed."""
-        return attempts if self.requests is None else self.requests
 
 
 _BEGUN = chunk("It is ")

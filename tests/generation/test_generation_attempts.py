@@ -67,6 +67,17 @@ def test_a_pointless_attempt_is_not_made():
     assert len(call.left) == 1
 
 
+def test_a_failure_that_cannot_be_judged_is_told_at_once():
+    def unable(error):
+        raise TypeError(error)
+
+    begin = time.monotonic()
+    (failure,) = persist(Flaky("no"), unable, attempts=3, **SOON)
+    assert time.monotonic() - begin < 3
+    assert failure.message == "the failure cannot be read (RuntimeError, TypeError)"
+    assert not failure.again
+
+
 def test_after_the_first_piece_nothing_is_tried_again():
     starts = []
 

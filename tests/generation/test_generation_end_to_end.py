@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 from gemini_faults import FAULTS
-from gemini_server import WAIT, GeminiServer, Reply, answer, ended, error, said
+from gemini_server import GeminiServer, answer, ended, error, said
+from loopback import WAIT, Reply
 from PIL import Image
 
 from mmrag_nb import MultimodalRAG

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from gemini_server import HANG, WAIT, GeminiServer, Raw, Reply, answer, ended, error, said
+from gemini_server import GeminiServer, answer, ended, error, said
+from loopback import HANG, WAIT, Raw, Reply
 
 from mmrag_nb.errors import (
     GenerationBroken,

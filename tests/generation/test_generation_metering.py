@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from writers import Writer
+from writers import Billed, Closing, Writer
 
 from mmrag_nb.errors import (
     GenerationBlocked,
@@ -25,10 +25,6 @@ COST = 0.002 + 0.003
 PROMPT = Prompt("why?", "Answer.", (), max_tokens=1_000)
 MOST = 10e-6 + 0.01
 """What ``PROMPT`` may cost at ``PRICE``, by a writer's ten tokens."""
-
-
-class Billed(Writer):
-    api = "https://example.org/v1"
 
 
 def metered(writer, most=None, price=PRICE, ledger=None):
@@ -171,18 +167,8 @@ def test_what_broke_off_is_billed_as_far_as_it_came(error):
 
 
 def test_closed_early_it_closes_the_generator_and_is_billed_once():
-    class Watched(Billed):
-        closed = False
-
-        def stream(self, prompt):
-            self.flow = self.flowing(prompt)  # held here, it is not closed by being forgotten
-            return self.flow
-
-        def flowing(self, prompt):
-            try:
-                yield from super().stream(prompt)
-            finally:
-                self.closed = True
+    class Watched(Closing, Billed):
+        pass
 
     writer = Watched("Forty letters of English, all in all [1]. ", "more", usage=USAGE)
     generator, ledger = metered(writer, most=1.0)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from openai_server import MODEL, OpenAIServer, Reply
+from openai_server import CANARY, MODEL, OpenAIServer, Reply
 
 from mmrag_nb.errors import GenerationDenied, GenerationRefused, InvalidSetting, NotInstalled
 from mmrag_nb.generation import openai as module
@@ -15,29 +15,7 @@ from mmrag_nb.generation.openai import OpenAIGenerator, available
 from mmrag_nb.generation.openai_endpoint import endpoint
 from mmrag_nb.types import Generation, Prompt
 
-CANARY = "sk-canary/7+x%Zq=9"
-
-
-@pytest.fixture(autouse=True)
-def _no_keys_of_mine(monkeypatch):
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def openai_server():
-    server = OpenAIServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def make(openai_server):
-    def make(model=MODEL, **options):
-        settings = {"key": Secret(CANARY), "base_url": openai_server.url, "timeout": 10.0, "delay": 0.01}
-        return OpenAIGenerator(model, **{**settings, **options})
-
-    return make
+pytestmark = pytest.mark.usefixtures("no_openai_keys")
 
 
 @pytest.fixture
@@ -49,29 +27,29 @@ def written(generator, prompt) -> Generation:
     return list(generator.stream(prompt))[-1]
 
 
-def test_the_key_travels_in_a_header_only(make, openai_server, seen):
-    written(make(), seen)
+def test_the_key_travels_in_a_header_only(make_openai, openai_server, seen):
+    written(make_openai(), seen)
     (request,) = openai_server.received
     assert [name.lower() for name, value in request.headers.items() if CANARY in value] == ["authorization"]
     assert CANARY not in request.path + request.raw
 
 
-def test_a_server_on_this_machine_needs_no_key(make, openai_server, seen):
-    written(make(key=None), seen)
+def test_a_server_on_this_machine_needs_no_key(make_openai, openai_server, seen):
+    written(make_openai(key=None), seen)
     assert openai_server.asked[0].authorization == "Bearer none"
 
 
-def test_the_key_of_the_environment_is_taken_at_each_question(make, openai_server, seen, monkeypatch):
-    made = make(key=None)
+def test_the_key_of_the_environment_is_taken_at_each_question(make_openai, openai_server, seen, monkeypatch):
+    made = make_openai(key=None)
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     written(made, seen)
     assert openai_server.asked[0].authorization == f"Bearer {CANARY}"
 
 
-def test_organisation_and_project_go_to_nobody_else(make, openai_server, seen, monkeypatch):
+def test_organisation_and_project_go_to_nobody_else(make_openai, openai_server, seen, monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
-    written(make(), seen)
+    written(make_openai(), seen)
     headers = {name.lower() for name in openai_server.asked[0].headers}
     assert not {"openai-organization", "openai-project"} & headers
 
@@ -92,19 +70,19 @@ def test_a_key_is_not_sent_over_the_home_network_in_the_clear():
     assert OpenAIGenerator(key=Secret(CANARY), base_url="https://192.168.1.20:8000/v1")._credential() is not None
 
 
-def test_a_redirect_is_not_followed(make, openai_server, seen):
+def test_a_redirect_is_not_followed(make_openai, openai_server, seen):
     other = OpenAIServer()
     openai_server.script = [Reply(307, body="", headers={"Location": f"{other.url}/chat/completions"})]
     with pytest.raises(GenerationRefused, match=f"sends on to http://127.0.0.1:{other.port},"):
-        written(make(), seen)
+        written(make_openai(), seen)
     other.close()
     assert not other.received
 
 
-def test_a_proxy_is_not_asked_about_this_machine(make, openai_server, seen, monkeypatch):
+def test_a_proxy_is_not_asked_about_this_machine(make_openai, openai_server, seen, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert written(make(), seen).text
+    assert written(make_openai(), seen).text
 
 
 @pytest.mark.parametrize(
@@ -157,8 +135,8 @@ def test_the_environment_names_the_server_where_the_settings_do_not(openai_serve
     assert made.description == f"m at 127.0.0.1:{openai_server.port} (openai)"
 
 
-def test_it_says_what_it_is_and_who_bills(make):
-    here, there = make("llava"), OpenAIGenerator()
+def test_it_says_what_it_is_and_who_bills(make_openai):
+    here, there = make_openai("llava"), OpenAIGenerator()
     assert there.description == f"{MODEL} (openai)"
     assert there.api == "https://api.openai.com/v1"
     assert here.api == ""

@@ -57,6 +57,10 @@ def test_an_answers_statements_and_what_each_rests_on(text, found):
     assert said(text) == found
 
 
+def test_what_holds_no_word_states_nothing():
+    assert statements("`++` [1]. ** ** `` `- -` [2]") == []
+
+
 def test_a_statement_knows_its_place():
     text = "Well.  **He did** [1].\n- She [2]"
     assert [text[slice(*one.span)] for one in statements(text)] == ["Well.", "**He did** [1].", "She [2]"]

@@ -78,9 +78,17 @@ def test_a_sentence_that_is_not_borne_out_is_marked_and_told():
     assert "[?] 1 of 2 sentences is not borne out by what they cite:\n- “It has three wings [2].”" in text
 
 
-def test_what_cannot_be_told_is_not_marked():
+def test_what_cannot_be_told_is_not_marked_but_counted():
     page = soup(answer(claims=CLAIMS[2:]))
     assert not page.select(".mm-unsure, .mm-why, .mm-claims")
+    assert "checked: 1 undecided" in page.select_one(".mm-facts").get_text()
+    assert "checked: 1 borne out, 1 not borne out, 1 undecided" in soup(answer()).select_one(".mm-facts").get_text()
+    assert "checked" not in repr(answer(claims=()))
+
+
+def test_that_all_words_are_there_is_not_said_beside_what_is_wrong():
+    wrong = claim("It has **three** wings [2].", 2, reason="3 is not in [2]", overlap=1.0)
+    assert soup(answer(claims=(wrong,))).li.get_text() == "It has three wings [2]. (3 is not in [2])"
 
 
 def test_a_sentence_over_several_lines_gets_one_mark_at_its_end():
@@ -134,6 +142,71 @@ def test_code_that_is_not_finished_is_code():
     assert page.pre.get_text() == "<b>x</b>\n**y"
 
 
+TABLE = """\
+| Case | Alike | What came of it |
+|:---|:-:|--:|
+| one [1] | **wood** \\| `a|b` | repaired |
+| two [2] | <img src=x onerror=alert(1)> | it has three wings [2] |
+| short |
+
+Below it [7]."""
+
+
+def test_a_table_is_shown_as_one():
+    wings = claim("| two [2] | <img src=x onerror=alert(1)> | it has three wings [2] |", 2, text=TABLE)
+    page = BeautifulSoup(prose(TABLE, {1: hit(1), 2: hit(2)}, "x", invalid=(7,), doubted=[wings]), "html.parser")
+    assert [[cell.get_text() for cell in row] for row in page("tr")] == [
+        ["Case", "Alike", "What came of it"],
+        ["one [1]", "wood | a|b", "repaired"],
+        ["two [2]", "<img src=x onerror=alert(1)>", "it has three wings [2]?"],
+        ["short"],
+    ]
+    assert [cell["scope"] for cell in page("th")] == ["col"] * 3
+    assert [cell.get("style") for cell in page("td")[:3]] == [None, "text-align:center", "text-align:end"]
+    assert "".join(one.get_text() for one in page.select(".mm-unsure")) == (
+        "two [2]<img src=x onerror=alert(1)>it has three wings [2]"
+    )
+    assert len(page.select("a.mm-why")) == 1
+    assert page.select_one("div + p del").get_text() == "[7]"
+    assert not page.select("img")
+
+
+@pytest.mark.parametrize(
+    "text", ["| a | b |\nno rule", "| a | b |\n|---|", "a\n---", "| a |\n\n|---|", "```\n| a |\n|---|\n```"]
+)
+def test_what_only_looks_like_a_table_is_none(text):
+    assert "<table" not in prose(text, {}, "x")
+
+
+def test_bars_at_the_sides_can_be_absent_and_what_is_too_much_stays():
+    page = BeautifulSoup(prose("a | b\n--- | ---\n1 | 2 | 3\n\n|  | b |\n|-|-|\n", {}, "x"), "html.parser")
+    assert [[cell.get_text() for cell in row] for row in page("tr")] == [["a", "b"], ["1", "2 | 3"], ["", "b"]]
+    assert [one.name for one in page("tr")[-1]] == ["td", "th"], "a heading that says nothing is none"
+
+
+def test_italics_are_shown_and_other_stars_and_strokes_are_themselves():
+    shown = prose("*Rosa canina* [1] and _rosa_, 2*3*4, a_b_c, __init__, * x * y", {1: hit(1)}, "x")
+    page = BeautifulSoup(shown, "html.parser")
+    assert [one.get_text() for one in page("em")] == ["Rosa canina", "rosa"]
+    assert page.get_text() == "Rosa canina [1] and rosa, 2*3*4, a_b_c, __init__, * x * y"
+
+
+@pytest.mark.parametrize("text", ["[1]" * 13_000, "- [1]\n" * 6_000, "|a|b|\n|:-:|:-:|\n" + "|||\n" * 9_000])
+def test_an_answer_that_loops_leaves_the_card_its_size(text):
+    html = answer(text, claims=(), invalid=())._repr_html_()
+    assert len(html.encode()) < ROOM
+    assert "more characters in answer.text" in html
+
+
+def test_why_an_answer_is_another_than_was_asked_for_is_seen_at_once():
+    told = "quoted, not written: no Gemini key: %mmrag_key gemini"
+    shown = answer(notes=(told, "prompt: mine.yaml"), claims=(), invalid=())
+    page = soup(shown)
+    assert page.select_one(".mm-answer + p").get_text() == "Quoted, not written: no Gemini key: %mmrag_key gemini"
+    assert page.select_one(".mm-facts").get_text() == "prompt: mine.yaml"
+    assert "\n\nQuoted, not written: no Gemini key: %mmrag_key gemini\n\n[1] 1.txt" in repr(shown)
+
+
 def test_trouble_is_no_error():
     page = soup(answer(trouble="cut off at 10 tokens"))
     assert page.select_one(".mm-trouble").get_text() == "Not whole: cut off at 10 tokens"
@@ -156,13 +229,9 @@ def test_a_follow_up_says_what_was_looked_for():
 
 
 def test_facts_have_notes_tokens_and_money():
-    shown = answer(notes=("history: 1 of 2 earlier questions",), usage={"input_tokens": 9}, dollars=0.0007)
-    assert (
-        soup(shown)
-        .select_one(".mm-facts")
-        .get_text()
-        .endswith("history: 1 of 2 earlier questions · 9 tokens in, $0.0007")
-    )
+    shown = answer(notes=("history: 1 of 2 earlier questions",), usage={"input_tokens": 9}, dollars=0.0007, claims=())
+    told = soup(shown).select_one(".mm-facts").get_text()
+    assert told.endswith("history: 1 of 2 earlier questions · 9 tokens in, $0.0007")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from mmrag_nb.results import Answer, Hits
 from mmrag_nb.types import Estimate
 
 HARP = "A concert harp has forty-seven strings and seven pedals."
-ALLOWED = set("section style div p br ul ol li strong code pre small span".split())
+ALLOWED = set("section style div p br ul ol li strong code pre small span em table thead tbody tr th td".split())
 QUESTION = "%mmrag_ask how many strings has a harp?"
 
 

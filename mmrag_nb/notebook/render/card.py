@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import evidence, facts, hits, plain, prose, remarks
 from .escape import escape
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PICTURED = "asked with a picture"
 LONGEST = 40_000
 """Characters of an answer that are shown; one of as many tokens as are asked for at most has half of that."""
+_WIDEST = 200_000
+"""Characters of it as HTML: half of the room that a card has."""
 ABSENT = "The sources do not answer this."
 
 
@@ -37,6 +39,7 @@ def html(answer: Answer) -> str:
             _doubt(answer, cited, prefix),
             _text(answer, cited, prefix) if answer.text.strip() and not answer.abstained else "",
             remarks.below_html(answer, prefix),
+            remarks.notes_html(answer),
             remarks.trouble_html(answer),
             f'<p class="mm-error" role="note"><b>{_failed(answer)}</b> {escape(answer.error)}</p>' * bool(answer.error),
             _evidence(answer, {hit.rank for hit in cited.values()}, prefix, media),
@@ -60,6 +63,7 @@ def text(answer: Answer) -> str:
         plain.wrapped(prose.plain_prose(_said(answer), answer.invalid, remarks.doubted(answer))),
         plain.wrapped(_reason(answer)) if answer.abstained else "",
         remarks.below_text(answer),
+        remarks.notes_text(answer),
         plain.wrapped(f"{remarks.NOT_WHOLE} {answer.trouble}") if answer.trouble else "",
         plain.wrapped(f"{_failed(answer)} {answer.error}") if answer.error else "",
         f"{hits.NEAREST}:" if _unsure(answer) and answer.hits and not cited else "",
@@ -85,10 +89,17 @@ def _with_passages(answer: Answer) -> Answer:
 def _text(answer: Answer, cited: Mapping[int, Hit], prefix: str) -> str:
     marks = remarks.doubted(answer) if answer.text.strip() else ()
     said = _said(answer)
-    shown = prose.prose(said[:LONGEST], cited, prefix, invalid=answer.invalid, doubted=marks)
-    left = len(said) - LONGEST
+    shown, left = shown_text(said, cited, prefix, invalid=answer.invalid, doubted=marks)
     more = f'<p class="mm-none">… {count(left, "more character")} in answer.text</p>' if left > 0 else ""
     return f'<div class="mm-answer">{shown}{more}</div>'
+
+
+def shown_text(text: str, cited: Mapping[int, Hit], prefix: str, **marked: Any) -> tuple[str, int]:
+    """Return ``text`` as HTML of at most about :data:`_WIDEST` characters, and how many of its letters are left out."""
+    longest = min(len(text), LONGEST)
+    while len(shown := prose.prose(text[:longest], cited, prefix, **marked)) > _WIDEST:
+        longest = longest * _WIDEST // len(shown) * 9 // 10  # a text that is all citations or cells: a model that loops
+    return shown, len(text) - longest
 
 
 def _said(answer: Answer) -> str:

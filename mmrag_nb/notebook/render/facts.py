@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import remarks
 from .escape import escape, middle_cut, one_line
 from .quantities import count, duration
 from .quantities import dollars as money
@@ -25,10 +26,19 @@ def of_hits(hits: Hits) -> list[str]:
 
 
 def of_answer(answer: Answer) -> list[str]:
-    """Return the strategy, the models, the generator, what is noted, the time spent, the tokens and the money."""
+    """Return the strategy, the models, the generator, notes, the check, the time spent, tokens and money."""
     timings = {**answer.hits.timings, **answer.timings}
-    made = [*answer.hits.facts, *_reranked(answer.hits), answer.generator, *answer.notes]
-    return [*made, *times(timings), cost(answer.usage, answer.dollars)]
+    notes = (note for note in answer.notes if not remarks.is_loud(note))
+    made = [*answer.hits.facts, *_reranked(answer.hits), answer.generator, *notes]
+    return [*made, _judged(answer), *times(timings), cost(answer.usage, answer.dollars)]
+
+
+def _judged(answer: Answer) -> str:
+    """``checked: 3 borne out, 1 not borne out, 2 undecided``: what is not marked need not be borne out."""
+    kinds = {True: "borne out", False: "not borne out", None: "undecided"}
+    counts = {told: sum(claim.supported is kind for claim in answer.claims) for kind, told in kinds.items()}
+    told = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    return f"checked: {told}" if told else ""
 
 
 def cost(usage: Mapping[str, int], dollars: float | None) -> str:

@@ -1,7 +1,7 @@
 """An answer's text as HTML: paragraphs, headings, lists, tables, ``**bold**``, ``*italics*``, code, citations.
 
-Nothing else, above all no links and no pictures: the text comes from a model that has read foreign documents, and an address in a picture is a
-way to carry what it read out of the notebook.
+Nothing else, above all no links and no pictures: the text comes from a model that has read foreign documents, and an
+address in a picture is a way to carry what it read out of the notebook.
 
 All places are characters of the text as it came, so that what a check found there can be marked: nothing is replaced
 before it is drawn.
@@ -10,6 +10,7 @@ before it is drawn.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +32,8 @@ LOOK = """
 .mmrag .mm-answer pre {margin:8px 0;padding:8px 12px;overflow:auto;border:1px solid var(--mm-line);border-radius:6px;
   background:var(--mm-wash);color:inherit;font-size:13px;line-height:1.45;white-space:pre}
 .mmrag .mm-answer pre code {padding:0;background:none;font-size:inherit;white-space:pre;overflow-wrap:normal}
-.mmrag .mm-answer .mm-grid {width:auto;font-size:15px}
+.mmrag .mm-answer .mm-grid {width:auto;font-size:15px;line-height:1.5}
+.mmrag .mm-answer .mm-grid thead th {font-size:13px}
 .mmrag .mm-answer .mm-grid tr > * {padding-inline:0 20px;vertical-align:top}
 .mmrag .mm-answer .mm-grid tr > :last-child {padding-inline-end:0}
 .mmrag .mm-answer del {margin:0 2px;color:var(--mm-warn);font-size:13px}
@@ -121,6 +123,7 @@ class _Prose:
     ) -> None:
         self._text = text.replace("\r\n", " \n").replace("\r", "\n")  # as long as before
         self._marks = list(marks(self._text))
+        self._starts = [mark.start for mark in self._marks]
         self._cited, self._prefix, self._invalid, self._doubted = cited, prefix, invalid, doubted
         self._parts: list[str] = []
         self._paragraph: list[str] = []
@@ -252,8 +255,8 @@ class _Prose:
                 yield _Piece(*match.span(), f"<code>{escape(match['quoted'] or match['code'])}</code>")
 
     def _citations(self, start: int, end: int) -> Iterator[_Piece]:
-        for mark in self._marks:
-            if start <= mark.start and mark.end <= end:
+        for mark in self._marks[bisect_left(self._starts, start) : bisect_left(self._starts, end)]:
+            if mark.end <= end:
                 drawn = "".join(self._citation(n) for n in mark.numbers)
                 known = any(n in self._cited or n in self._invalid for n in mark.numbers)
                 yield _Piece(mark.start, mark.end, drawn if known else escape(self._text[mark.start : mark.end]))

@@ -26,17 +26,20 @@ LOOK = """
 .mmrag .mm-sent {margin:8px 0 0;font-size:12px}
 .mmrag .mm-sent pre {max-height:24em;margin:4px 0 0;padding:8px 12px;overflow:auto;border:1px solid var(--mm-line);
   border-radius:6px;background:var(--mm-wash);color:inherit;font:12px/1.45 var(--jp-code-font-family,monospace);
-  white-space:pre-wrap}
+  white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere}
 .mmrag .mm-bears {border-bottom:2px solid var(--mm-m)}
 @media print {.mmrag .mm-sent pre {max-height:none}}
 """
 """What these need beside the rules that all share, and the evidence that an answer cites."""
 
 NOT_WHOLE = "Not whole:"
+_OTHERWISE = ("quoted, not written", "not rewritten")
+"""What notes begin with that tell of something other than was asked for: they are seen at once."""
 _MOST = 20
 """Statements that are listed."""
 _SENTENCE = 300
 """Characters of each."""
+_NEARLY_ALL = 0.9
 _MARKUP = re.compile(r"\*\*|`")
 _SENT = 10
 """How many times as much of what was sent is shown as of a passage."""
@@ -73,6 +76,24 @@ def below_text(answer: Answer) -> str:
     )
 
 
+def is_loud(note: str) -> bool:
+    """Whether ``note`` stands under the answer, not in the last line."""
+    return note.startswith(_OTHERWISE)
+
+
+def notes_html(answer: Answer) -> str:
+    """Return why the answer is another than was asked for: quoted, say, where there is no key."""
+    told = ((what, why) for what, _, why in (note.partition(": ") for note in answer.notes if is_loud(note)))
+    return "\n".join(
+        f'<p class="mm-trouble" role="note"><b>{escape(what.capitalize())}:</b> {escape(why)}</p>' for what, why in told
+    )
+
+
+def notes_text(answer: Answer) -> str:
+    """Return the same for a terminal."""
+    return "\n".join(plain.wrapped(f"{note[0].upper()}{note[1:]}") for note in answer.notes if is_loud(note))
+
+
 def trouble_html(answer: Answer) -> str:
     """Return why the answer is not whole; empty where it is."""
     told = escape(answer.trouble)
@@ -106,5 +127,7 @@ def _sentence(claim: Claim) -> str:
 
 def _because(claim: Claim) -> str:
     share = "" if claim.overlap is None else f"{claim.overlap:.0%} of its words are there"
+    if claim.reason and (claim.overlap or 0.0) > _NEARLY_ALL:  # it would speak for what a wrong number speaks against
+        share = ""
     told = "; ".join(part for part in (one_line(claim.reason), share) if part)
     return f"({told})" if told else ""

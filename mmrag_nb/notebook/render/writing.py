@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import facts, hits, plain, prose
-from .card import LONGEST, asked_how
+from .card import asked_how, shown_text
 from .quantities import count
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LOOK = """
 
 def html(answer: Answer) -> str:
     """Return what has been written, for a page that has the style of a result already."""
-    shown = prose.prose(answer.text[:LONGEST], {}, "") if answer.text.strip() else ""
+    shown = shown_text(answer.text, {}, "")[0] if answer.text.strip() else ""
     return (
         f'<div class="mm-writing" aria-busy="true">{hits.question(answer.question, asked_how(answer))}'
         + (f'<div class="mm-answer">{shown}</div>' if shown else "")

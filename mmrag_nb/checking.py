@@ -184,15 +184,16 @@ class _Check:
 
     def _passages(self, number: int, hit: Hit) -> tuple[Passage, ...]:
         chunk = hit.chunk
+        whole = (Passage("", (0, 0), chunk.start, chunk.end, chunk.page),)
         if not chunk.text.strip():
-            return (Passage("", (0, 0), chunk.start, chunk.end, chunk.page),)
+            return whole
         text = self._evidence[number].text if number in self._evidence else ""
         spans = self._found.get(number, [])
         # What a model says of a picture is no text of the chunk's.
         held = [span if text == chunk.text else locate(text[slice(*span)], chunk.text) for span in spans]
         times = self._times(hit) if any(held) else None
         passages = [_passage(hit, span, times) for span in dict.fromkeys(held) if span is not None]
-        return tuple(sorted(passages, key=lambda passage: passage.span))
+        return tuple(sorted(passages, key=lambda passage: passage.span)) or whole
 
     def _times(self, hit: Hit) -> list[tuple[float, float]] | None:
         """Seconds of each blank-separated word, as the transcriber noted them."""

@@ -63,7 +63,7 @@ class Passage:
     """Where in a hit an answer's statement is found."""
 
     text: str
-    """The words; empty where the hit has none: a picture, a sound."""
+    """The words; empty where the hit has none, or it cannot be told which: then it is all of the hit."""
     span: tuple[int, int]
     """Characters of ``hit.chunk.text``."""
     start: float | None = None

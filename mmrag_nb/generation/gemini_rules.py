@@ -25,7 +25,7 @@ from mmrag_nb.types import Generation
 from .attempts import Failure, persist, within
 from .gemini_replies import read, trouble, without_text
 from .gemini_tokens import tokens
-from .http_rules import late, passing, redacted, retry_after
+from .http_rules import late, passing, redacted, retry_after, when
 from .keys import NAMES, usable_key
 from .prompt import describe, messages
 
@@ -200,8 +200,7 @@ class Gemini(ABC):
         if status in {401, 403} or (status == 400 and "api key" in said.lower()):
             return GenerationDenied(f"Gemini does not accept {key!r} ({status}: {said}): make one at {_WHERE_KEYS_ARE}")
         if status == 429:
-            when = "later" if wait is None else f"in {wait:.0f} s"
-            return GenerationLimited(f"Gemini's quota is used up{tries} (429: {said}): ask again {when}")
+            return GenerationLimited(f"Gemini's quota is used up{tries} (429: {said}): ask again {when(wait)}")
         if status == 408 or status >= 500:
             return GenerationUnavailable(f"Gemini failed{tries} ({status}: {said}): ask again later")
         return GenerationRefused(f"Gemini does not take this request ({status}: {said}): {self._remedy(status)}")

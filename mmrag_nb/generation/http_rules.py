@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _THE_SAME_TOMORROW = frozenset({501, 505})
 """What it does not do, the version of HTTP that it does not speak."""
+_A_DAY = 86_400
 _LOGS = ("httpx", "httpx2", *(f"{core}.{part}" for core in ("httpcore", "httpcore2") for part in ("http11", "http2")))
 
 
@@ -40,12 +41,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if re.fullmatch(r"\d+(?:\.\d+)?", asked):
             return float(asked) / unit
     try:
-        when = parsedate_to_datetime(lowered.get("retry-after", ""))
+        date = parsedate_to_datetime(lowered.get("retry-after", ""))
     except (TypeError, ValueError):
         return None
-    if when.tzinfo is None:  # a date of HTTP is in UTC, said or not
-        when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.now(tz=timezone.utc)).total_seconds())
+    if date.tzinfo is None:  # a date of HTTP is in UTC, said or not
+        date = date.replace(tzinfo=timezone.utc)
+    return max(0.0, (date - datetime.now(tz=timezone.utc)).total_seconds())
+
+
+def when(wait: float | None) -> str:
+    """Say when to ask again: ``in 90 s``; ``later`` where that is not known, or not today."""
+    return f"in {wait:.0f} s" if wait is not None and wait <= _A_DAY else "later"
 
 
 def unreadable(error: BaseException) -> Failure:

@@ -22,7 +22,7 @@ from mmrag_nb.errors import (
 )
 
 from .attempts import Failure
-from .http_rules import late, one_line, passing, retry_after
+from .http_rules import late, one_line, passing, retry_after, when
 from .keys import NAMES
 
 if TYPE_CHECKING:
@@ -233,8 +233,7 @@ def _limited(failure: Failure, code: str, told: str, asked: Asked) -> str:
     if code in _OUT_OF_CREDIT:
         where = f" at {_BILLING}" if asked.where.official else ""
         return f"{asked.who}: this key's credit is used up ({told}): add some{where}, asking again does not help"
-    when = "later" if failure.wait is None else f"in {failure.wait:.0f} s"
-    return f"{asked.who} takes no more requests for now{_tries(failure)} ({told}): ask again {when}"
+    return f"{asked.who} takes no more requests for now{_tries(failure)} ({told}): ask again {when(failure.wait)}"
 
 
 def _way_on(status: int, said: str, asked: Asked) -> str:

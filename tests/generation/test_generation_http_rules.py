@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from mmrag_nb.generation.attempts import Failure
-from mmrag_nb.generation.http_rules import late, one_line, passing, redacted, retry_after, unreadable
+from mmrag_nb.generation.http_rules import late, one_line, passing, redacted, retry_after, unreadable, when
 from mmrag_nb.generation.keys import Secret
 
 SOON = datetime.now(tz=timezone.utc) + timedelta(seconds=90)
@@ -50,6 +50,13 @@ def test_the_time_to_come_back_is_a_number_or_a_date(headers, seconds):
 )
 def test_a_date_is_in_utc_where_it_names_no_zone(date):
     assert 30 < retry_after({"Retry-After": date}) <= 90
+
+
+@pytest.mark.parametrize(
+    ("wait", "told"), [(None, "later"), (0.4, "in 0 s"), (90.0, "in 90 s"), (1e9, "later"), (float("inf"), "later")]
+)
+def test_when_to_ask_again_is_said_as_far_as_it_helps(wait, told):
+    assert when(wait) == told
 
 
 def test_a_failure_is_told_in_one_line_without_tags_and_without_the_key():

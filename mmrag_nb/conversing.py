@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .errors import GenerationError, GenerationInterrupted, MMRagError
+from .generation.attempts import give_up_when
 from .types import Turn
 
 if TYPE_CHECKING:
@@ -72,10 +73,11 @@ class Conversation:
 
 
 async def last(stream: Callable[[], Iterator[Answer]]) -> Answer:
-    """Return the last of ``stream``, which runs in a thread; cancelled, it ends at its next piece."""
+    """Return the last of ``stream``, which runs in a thread; cancelled, it ends at once, or at its next piece."""
     cancelled = threading.Event()
 
     def exhaust() -> Answer:
+        give_up_when(cancelled)  # the thread has a context of its own
         for following in stream():
             answer = following
             if cancelled.is_set():  # left alone, the stream is closed

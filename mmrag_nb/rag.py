@@ -242,7 +242,7 @@ class MultimodalRAG(Explained):
 
         >>> answers = await asyncio.gather(*(rag.aask(one) for one in questions))  # doctest: +SKIP
 
-        Cancelled, the generator stops at its next piece of text.
+        Cancelled, a provider is left at once; a model on this machine stops at its next piece of text.
         """
         return await last(lambda: self.stream(question, k, **how))
 

@@ -127,7 +127,7 @@ class Settings(HasTraits):
     price = Dict(
         value_trait=Float(min=0.0),
         key_trait=Unicode(),
-        help="Dollars per million tokens, in the place of the list's: {'input': 0.3, 'output': 2.5}; at home it is free.",
+        help="Dollars per million tokens, before the list's: {'input': 0.3, 'output': 2.5}; at home it is free.",
     ).tag(config=True)
     store = Unicode("memory", help="Nearest-neighbour store.").tag(config=True)
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)

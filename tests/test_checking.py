@@ -90,7 +90,7 @@ def test_where_it_stands_is_told_to_the_letter(check, found):
 def test_said_in_other_words_it_stands_in_that_sentence(check):
     answer = check("Nylon strings do not break as often as gut strings [{harp}].")
     (hit,) = answer.citations.values()
-    assert [passage.text for passage in hit.cited] in ([], [LAST])
+    assert [passage.text for passage in hit.cited] in ([""], [LAST]), "all of it, where it cannot be told where"
     answer = check("More often than nylon ones, gut strings break [{harp}]. Of pedals, a harp has 7 [{harp}].")
     (hit,) = answer.citations.values()
     assert [passage.text for passage in hit.cited] == [FIRST, LAST]

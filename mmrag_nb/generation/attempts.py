@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _END = object()
 _GLANCE = 0.5  # seconds; Windows does not interrupt a wait on a lock, so that Ctrl-C is noticed between two of them
 _here = threading.local()
+_given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,12 @@ def persist(
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_before_delay
 
     deadline = time.monotonic() + seconds
+    given_up = _given_up.get()
     retrying = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, _Failed) and error.failure.again),
         stop=stop_after_attempt(attempts) | stop_before_delay(seconds),
         wait=_pause(delay),
+        sleep=_sleep(given_up),
         reraise=True,
     )
     flow, tries = None, 0
@@ -97,7 +101,8 @@ def persist(
         for attempt in retrying:
             tries += 1
             with attempt:
-                flow = _Flow(start, judge, deadline, seconds)
+                _go_on_unless(given_up)
+                flow = _Flow(start, judge, deadline, seconds, given_up)
                 piece = flow.take()
         assert flow is not None
         while piece is not _END:
@@ -108,6 +113,26 @@ def persist(
     finally:
         if flow is not None:
             flow.leave()
+
+
+def give_up_when(event: threading.Event) -> None:
+    """Give up what this context and those copied from it wait for, once ``event`` is set: its asker has gone."""
+    _given_up.set(event)
+
+
+def _sleep(given_up: threading.Event | None) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        if given_up is None:
+            time.sleep(seconds)  # Ctrl-C ends it on Windows, too
+        else:
+            given_up.wait(seconds)
+
+    return sleep
+
+
+def _go_on_unless(given_up: threading.Event | None) -> None:
+    if given_up is not None and given_up.is_set():
+        raise _Failed(Failure("nobody waits for the answer any more"))
 
 
 def when_left(act: Callable[[], object]) -> None:
@@ -143,8 +168,9 @@ class _Flow(Generic[T]):
         judge: Callable[[BaseException], Failure],
         deadline: float,
         seconds: float,
+        given_up: threading.Event | None,
     ) -> None:
-        self._judge, self._deadline = judge, deadline
+        self._judge, self._deadline, self._given_up = judge, deadline, given_up
         self._late = Failure(f"no whole reply within {seconds:g} s", timed_out=True)
         self._pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._left = threading.Event()
@@ -181,6 +207,7 @@ class _Flow(Generic[T]):
         """Return the next piece, or ``_END``."""
         while True:
             left = self._deadline - time.monotonic()
+            _go_on_unless(self._given_up)
             try:
                 piece = self._pieces.get(timeout=min(_GLANCE, max(0.0, left)))
             except queue.Empty:

@@ -112,9 +112,9 @@ def _two_keys(record: logging.LogRecord) -> bool:
 def available() -> str:
     """Return ``""`` where Gemini can be asked, else what is missing, in a few words."""
     if not (GeminiGenerator.installed() or GeminiLegacyGenerator.installed()):
-        return "google-genai is not installed"
+        return 'google-genai is not installed: pip install "mmrag-nb[gemini]", and restart the kernel'
     try:
-        return "" if find_key("gemini") else NO_KEY
+        return "" if find_key("gemini") else f"{NO_KEY}: type one with %mmrag_key gemini (in Colab, a secret will do)"
     except InvalidSetting as error:
         return str(error)
 

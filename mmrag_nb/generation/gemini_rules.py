@@ -159,7 +159,7 @@ class Gemini(ABC):
                     raise without_text(piece, prompt.max_tokens)
                 yield Generation(
                     text=piece.text,
-                    model=piece.model or self.model,
+                    model=key.redact(piece.model) or self.model,
                     usage=piece.usage,
                     sent=describe(prompt, laid),
                     trouble=trouble(piece, prompt.max_tokens),
@@ -218,7 +218,7 @@ class Gemini(ABC):
         if not isinstance(models, list) or not models:
             return "choose one of https://ai.google.dev/gemini-api/docs/models"
         near = get_close_matches(self.model, models, n=3, cutoff=0.4) or sorted(models)[:5]
-        return f"there are {', '.join(near)}"
+        return key.redact(f"there are {', '.join(near)}")
 
 
 def refused(status: int, body: object, headers: Mapping[str, str]) -> Failure:

@@ -11,12 +11,12 @@ from mmrag_nb.errors import GenerationBroken, GenerationEmpty, GenerationRefused
 from mmrag_nb.types import Generation, Preview
 from mmrag_nb.weights.reading import line
 
+from .decoding import Decoding
 from .local_chat import Chat
 from .local_model import load
 from .local_writing import Work
 from .media import fitting
 from .prompt import describe, messages
-from .spoken import Spoken
 
 if TYPE_CHECKING:
     from mmrag_nb.types import Prompt, Stream
@@ -94,7 +94,7 @@ class LocalGenerator:
         request = self._prepared(prompt)
         self._last = None  # a picture's pixels need not be kept
         most = self._room(request.tokens, prompt.max_tokens)
-        said = Spoken(self._local.tokenizer, thinking=request.thinks)
+        said = Decoding(self._local.tokenizer, thinking=request.thinks)
         work = Work(self._local.network, self._turn, request.inputs, most)
         try:
             for token in work.tokens():
@@ -149,14 +149,14 @@ class LocalGenerator:
             )
         return longest - given
 
-    def _trouble(self, said: Spoken, most: int, wanted: int) -> str:
+    def _trouble(self, said: Decoding, most: int, wanted: int) -> str:
         if said.count < most or said.ended(self._local.network.generation_config.eos_token_id):
             return ""
         if most < wanted:
             return f"cut off: the model's context of {self._local.longest:,} tokens is full; lower k"
         return f"cut off: the answer reached {most:,} tokens; raise %config MMRag.max_tokens"
 
-    def _nothing(self, said: Spoken, trouble: str) -> str:
+    def _nothing(self, said: Decoding, trouble: str) -> str:
         if said.thinking and trouble:
             return f"{self.model} was still thinking when it was {trouble}"
         return f"{self.model} wrote nothing: ask in other words, or choose a larger model"

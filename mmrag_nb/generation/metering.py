@@ -150,9 +150,10 @@ class Metered:
         SpendLimitReached
             It could cost more than is left; nothing was sent.
         """
-        held = self._hold(prompt) if self.api else 0.0
+        held = 0.0
         octets, unseen, reached, counted = 0, 0, False, False
         try:
+            held = self._hold(prompt) if self.api else 0.0
             with closing(self._generator.stream(prompt)) as pieces:
                 for piece in pieces:
                     if isinstance(piece, Generation):

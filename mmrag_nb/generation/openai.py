@@ -120,7 +120,7 @@ class OpenAIGenerator:
             # The SDK's own timeout only ends the thread that was left behind; ours comes first.
             lambda left: self._exchange(told, prompt.max_tokens, key, left + 1),
             # Redacted at once: tracebacks can show the variables of each frame that a failure comes through.
-            lambda error: redacted(_judge(error), key),
+            lambda error: redacted(_judge(error, here=self._where.reach == "loopback"), key),
             attempts=self._attempts,
             seconds=self._timeout,
             delay=self._delay,
@@ -139,7 +139,7 @@ class OpenAIGenerator:
         trouble = whole(reply, asked)
         yield Generation(
             text=reply.text.rstrip(),
-            model=reply.model or self.model,
+            model=(reply.model if key is None else key.redact(reply.model)) or self.model,
             usage=reply.usage,
             sent=describe(prompt, laid),
             trouble=trouble,
@@ -246,7 +246,8 @@ class OpenAIGenerator:
 
         seconds = min(_LIST_SECONDS, self._timeout)
         _, found = within(seconds, ask)
-        return found if isinstance(found, list) else []
+        names = found if isinstance(found, list) else []
+        return names if key is None else [key.redact(name) for name in names]
 
 
 def available(base_url: str = "") -> str:
@@ -262,7 +263,7 @@ def available(base_url: str = "") -> str:
     return ""
 
 
-def _judge(error: BaseException) -> Failure:
+def _judge(error: BaseException, *, here: bool) -> Failure:
     import openai
 
     http = clients()  # while a stream is read, older releases of the SDK let their errors through
@@ -271,9 +272,9 @@ def _judge(error: BaseException) -> Failure:
     if isinstance(error, (openai.APITimeoutError, *(module.TimeoutException for module in http))):
         return Failure("timed out", timed_out=True)
     if isinstance(error, openai.APIConnectionError):
-        return broken(error.__cause__ or error)
+        return broken(error.__cause__ or error, here=here)
     if isinstance(error, (EOFError, *(module.TransportError for module in http))):
-        return broken(error)
+        return broken(error, here=here)
     if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
         return reported(error.body or error.message)
     return unreadable(error)

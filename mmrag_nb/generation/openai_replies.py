@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .thoughts import AnswerAlone
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_OPEN, _CLOSE = "<think>", "</think>"
 
 
 @dataclass
@@ -80,41 +80,3 @@ def _note(chunk: Any, reply: Reply) -> tuple[str, bool]:
         return "", False
     reply.refusal += getattr(delta, "refusal", None) or ""
     return delta.content or "", any(getattr(delta, name, None) for name in ("reasoning_content", "reasoning"))
-
-
-class AnswerAlone:
-    """Tells the answer from what was thought before it, while it comes in pieces of any length."""
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._where = "before"
-
-    def feed(self, piece: str) -> str:
-        """Take a piece; return what of the answer it completes."""
-        self._held += piece
-        if self._where == "before":
-            self._begin()
-        if self._where == "thinking":
-            _, closed, after = self._held.partition(_CLOSE)
-            if closed:
-                self._where, self._held = "after", after
-            else:
-                self._held = self._held[-len(_CLOSE) :]  # the end may have come in part
-        if self._where == "after":  # nothing of the answer yet, only the lines between
-            self._held = self._held.lstrip()
-            self._where = "answer" if self._held else "after"
-        if self._where != "answer":
-            return ""
-        piece, self._held = self._held, ""
-        return piece
-
-    def rest(self) -> str:
-        """Return what was held back in case it began a thought, at the end of the stream."""
-        return self._held if self._where == "before" else ""
-
-    def _begin(self) -> None:
-        self._held = self._held.lstrip()
-        if self._held.startswith(_OPEN):
-            self._where, self._held = "thinking", self._held[len(_OPEN) :]
-        elif not _OPEN.startswith(self._held):
-            self._where = "answer"

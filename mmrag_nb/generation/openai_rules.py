@@ -95,15 +95,15 @@ def reported(body: object) -> Refusal:
     return Refusal(message, status=500, again=True, code=code)
 
 
-def broken(error: BaseException) -> Refusal:
-    """A connection that could not be made or did not hold."""
+def broken(error: BaseException, *, here: bool = False) -> Refusal:
+    """A connection that could not be made or did not hold; ``here`` to this machine, where nobody comes to listen."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in causes:
         causes.append(cause)
         cause = cause.__cause__ or cause.__context__
     if any(isinstance(one, OSError) and one.errno == errno.ECONNREFUSED for one in causes):
-        return Refusal("connection refused", again=True, code="refused")
+        return Refusal("connection refused", again=not here, code="refused")
     return Refusal(f"the connection did not hold ({type(error).__name__}: {error})", again=True)
 
 

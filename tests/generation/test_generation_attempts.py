@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from mmrag_nb.generation.attempts import Failure, persist, when_left, within
+from mmrag_nb.generation.attempts import Failure, give_up_when, persist, when_left, within
 
 SOON = {"seconds": 5, "delay": 0.001}
 
@@ -292,3 +292,32 @@ def _within(seconds, holds) -> bool:
     while not holds() and time.monotonic() < end:
         time.sleep(0.02)
     return holds()
+
+
+@pytest.mark.parametrize("where", ["while it hangs", "between attempts"])
+def test_given_up_it_ends_at_once_and_is_not_started_again(where):
+    gone, hung = threading.Event(), threading.Event()
+    started = []
+
+    def start(_):
+        started.append(time.monotonic())
+        if where == "between attempts":
+            raise RuntimeError("again")
+        when_left(hung.set)
+        assert hung.wait(20)
+        yield "too late"
+
+    def asked():
+        give_up_when(gone)  # in a thread, whose context is its own
+        outcome.extend(persist(start, judge, attempts=4, seconds=30, delay=20))
+
+    outcome: list[object] = []
+    asking = threading.Thread(target=asked)
+    asking.start()
+    time.sleep(0.2)
+    gone.set()
+    asking.join(3)
+    assert not asking.is_alive()
+    assert [type(one) for one in outcome] == [Failure]
+    assert len(started) == 1
+    assert hung.is_set() or where == "between attempts"

@@ -282,13 +282,15 @@ def test_the_factory_takes_the_sdk_that_is_there(monkeypatch):
     monkeypatch.setattr(GeminiLegacyGenerator, "installed", classmethod(lambda cls: False))
     with pytest.raises(NotInstalled, match=r"mmrag-nb\[gemini\]"):
         gemini.generator("m")
-    assert gemini.available() == "google-genai is not installed"
+    assert gemini.available().startswith("google-genai is not installed: pip install")
 
 
 def test_available_says_what_is_missing(monkeypatch):
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    assert gemini.available() == "no Gemini key in GOOGLE_API_KEY or GEMINI_API_KEY"
+    missing, _, remedy = gemini.available().partition(": ")
+    assert missing == "no Gemini key in GOOGLE_API_KEY or GEMINI_API_KEY"
+    assert "%mmrag_key gemini" in remedy
     monkeypatch.setenv("GEMINI_API_KEY", "two words")
     assert "GEMINI_API_KEY does not hold a key" in gemini.available()
     monkeypatch.setenv("GEMINI_API_KEY", CANARY)

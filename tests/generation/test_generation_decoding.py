@@ -7,7 +7,7 @@ import transformers
 from checkpoints import LINES
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from mmrag_nb.generation.spoken import Spoken
+from mmrag_nb.generation.decoding import Decoding
 
 
 class Letters:
@@ -25,11 +25,12 @@ class Letters:
         ("  1 < 2 and <b>so</b> <thin air>  ", "1 < 2 and <b>so</b> <thin air>", False),
         ("harpe, Ärger, 红色的苹果, 🍎 \n\n end", "harpe, Ärger, 红色的苹果, 🍎 \n\n end", False),
         ("<think>never ending", "", False),
-        ("a <think>b</think> c<thi", "a c<thi", False),
+        ("a <think>b</think> c<thi", "a <think>b</think> c<thi", False),
+        ("<thi", "<thi", False),
     ],
 )
 def test_thoughts_and_half_letters_are_not_shown(text, shown, thinking):
-    said = Spoken(Letters(), thinking=thinking)
+    said = Decoding(Letters(), thinking=thinking)
     pieces = [said.add(byte) for byte in text.encode()]
     assert all("�" not in piece for piece in pieces)
     assert "".join([*pieces, said.end()]) == said.text == shown
@@ -40,6 +41,6 @@ def test_blanks_between_words_are_kept_where_tokens_hold_them():
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     tokenizer.train_from_iterator(LINES, trainers.BpeTrainer(vocab_size=200, show_progress=False))
     whole = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer)
-    said = Spoken(whole)
+    said = Decoding(whole)
     pieces = [said.add(token) for token in whole.encode(" ".join(LINES), add_special_tokens=False)]
     assert "".join([*pieces, said.end()]) == said.text == " ".join(LINES)

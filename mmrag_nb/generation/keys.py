@@ -45,8 +45,10 @@ class Secret:
         self.origin = origin
         del value  # %xmode Verbose shows what the frames of a traceback hold
         if not re.fullmatch(r"[\x21-\x7e]+", self._value):
-            kind, self._value = InvalidSetting if self._value else _Blank, ""
-            raise kind(
+            blank, self._value = not self._value, ""
+            if blank:
+                raise _Blank(f"{origin} is empty: run the cell again, or go on without one (generator 'extractive')")
+            raise InvalidSetting(
                 f"{origin} does not hold a key: one word of plain letters, digits and signs is wanted; set it again"
             )
 

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,8 +45,8 @@ class Loopback:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def serve(self, handler: BaseHTTPRequestHandler, raw: str) -> None:
-        """Reply to a request whose body is ``raw``."""
-        raise NotImplementedError
+        """Reply to a request whose body is ``raw``; here with nothing."""
+        begin(handler, 204, {})
 
     def close(self) -> None:
         self.over.set()
@@ -67,7 +68,7 @@ def put(handler: BaseHTTPRequestHandler, data: bytes) -> None:
 
 
 @dataclass
-class Received:
+class Received(ABC):
     """A request; what it says is for each API to read."""
 
     method: str
@@ -83,14 +84,14 @@ class Received:
         return json.loads(self.raw)
 
     @property
+    @abstractmethod
     def asks(self) -> bool:
         """Whether it is for a model, and not about models."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """The client's."""
-        raise NotImplementedError
 
     def header(self, name: str) -> str:
         return next((value for known, value in self.headers.items() if known.lower() == name), "")
@@ -129,24 +130,25 @@ class Reply:
     """In the place of the reply, before its first byte: any that ends the connection."""
 
 
-class Frames:
+class Frames(ABC):
     """How the events of one stream become bytes."""
 
     kind = "text/event-stream"
 
+    @abstractmethod
     def frame(self, event: dict[str, Any] | list[Any] | Raw) -> bytes:
-        raise NotImplementedError
+        """One event."""
 
+    @abstractmethod
     def endless(self, act: Act) -> Iterator[bytes]:
         """What a drip or chatter consists of."""
-        raise NotImplementedError
 
     def end(self) -> bytes:
         """What follows the last event."""
         return b""
 
 
-class Scripted(Loopback):
+class Scripted(Loopback, ABC):
     """Replies in the order of ``script``; its last reply repeats."""
 
     request: ClassVar[type[Received]]
@@ -155,13 +157,13 @@ class Scripted(Loopback):
         self.play(*script)
         super().__init__()
 
+    @abstractmethod
     def frames(self, request: Received) -> Frames:
         """Make what frames the stream that replies to ``request``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listed(self) -> Any:
         """Build the body that tells which models there are."""
-        raise NotImplementedError
 
     def body(self, _request: Received, reply: Reply) -> Any:
         """Give the reply's body as ``request`` gets it."""

@@ -50,3 +50,9 @@ def _say(handler, **choice) -> None:
 def serving():
     """A server, closed at the end."""
     return closing(SlowServer())
+
+
+def asking(server: SlowServer, *more: str) -> str:
+    """Return a cell whose questions go to ``server``, with ``more`` lines."""
+    lines = ["%load_ext mmrag_nb", '%config MMRag.preset = "offline"', '%config MMRag.generator = "openai:slow"']
+    return "\n".join([*lines, f'%config MMRag.base_url = "{server.url}"', *more])

@@ -21,7 +21,7 @@ from mmrag_nb.stores import memory
 from mmrag_nb.types import Chunk, Item, Preview
 
 LIMIT = 400_000
-STAGES = ["embed the question", "search", "write the answer", HTML, TEXT, REST]
+STAGES = ["embed the question", "search", "write the answer", "check the answer", HTML, TEXT, REST]
 
 
 @pytest.fixture

@@ -248,7 +248,8 @@ def test_help_shows_flags_and_examples(shell, capsys, magic):
 def test_ask_and_search_take_the_same_flags(shell):
     from mmrag_nb.notebook.arguments import flags
 
-    assert set(flags(shell.find_line_magic("mmrag_ask"))) == set(flags(shell.find_line_magic("mmrag_search")))
+    searching = set(flags(shell.find_line_magic("mmrag_search")))
+    assert set(flags(shell.find_line_magic("mmrag_ask"))) == {*searching, "--chat", "--new"}
 
 
 def test_a_strategy_is_chosen_for_one_question(shell, capsys):

@@ -4,12 +4,12 @@ An address in a picture is how a document that a model has read could carry the 
 of the notebook. The server is a real one on loopback, and a control shows that the browser would reach it.
 """
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 
 import pytest
+from loopback import Loopback
 from shown import Shown
-from slow_server import serving
+from slow_server import asking, serving
 
 nbconvert = pytest.importorskip("nbconvert")
 pytest.importorskip("openai")
@@ -56,36 +56,22 @@ So it is said in the notes [1], and the ferry leaves on Sundays ![unsupported](T
 LAST = "Sundays"
 
 
-class Tracker:
+class Tracker(Loopback):
     """A server that remembers what it was asked for."""
 
     def __init__(self):
-        asked = self.asked = []
+        self.asked = []
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked.append(self.path)
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+    def serve(self, handler, raw):
+        self.asked.append(handler.path)
+        super().serve(handler, raw)
 
 
 @pytest.fixture(scope="module")
 def tracker():
-    tracker = Tracker()
-    yield tracker
-    tracker.close()
+    with closing(Tracker()) as tracker:
+        yield tracker
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +85,12 @@ def server(tracker):
 def room(lab, server):
     """A live notebook whose answers come from the server."""
     cells = [
-        f"""\
-%load_ext mmrag_nb
-%config MMRag.preset = "offline"
-%config MMRag.clip = "none"
-%config MMRag.generator = "openai:slow"
-%config MMRag.base_url = "{server.url}"
-texts = ["A concert harp has forty-seven strings.", "The ferry leaves at noon."]
-%mmrag_index {{{{texts}}}} --out report""",
+        asking(
+            server,
+            '%config MMRag.clip = "none"',
+            'texts = ["A concert harp has forty-seven strings.", "The ferry leaves at noon."]',
+            "%mmrag_index {{texts}} --out report",
+        ),
         "%mmrag_ask how many strings has a harp?",
         "%mmrag_panel ask --out panel\npanel",
         """\

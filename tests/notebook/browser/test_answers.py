@@ -5,7 +5,7 @@ from axe import findings, source
 from lab import NARROW, WIDE
 from selenium.webdriver import Keys
 from shown import Shown
-from slow_server import serving
+from slow_server import asking, serving
 
 pytest.importorskip("openai")
 
@@ -53,11 +53,7 @@ def server():
 def room(lab, server):
     """A live notebook that asks the slow server."""
     cells = [
-        f"""\
-%load_ext mmrag_nb
-%config MMRag.preset = "offline"
-%config MMRag.generator = "openai:slow"
-%config MMRag.base_url = "{server.url}\"""",
+        asking(server),
         "from mmrag_nb.assets.demo.media import demo_sources\n%mmrag_index {{demo_sources()}} --out report",
         "%mmrag_ask how many strings has a harp? --out warm",
         "%mmrag_ask how many strings has a harp?",

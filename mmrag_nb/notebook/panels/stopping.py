@@ -7,6 +7,8 @@ from contextvars import copy_context
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mmrag_nb.generation.attempts import give_up_when
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 class Stoppable(Generic[T]):
     """What ``pieces`` yields, up to its end or :meth:`stop`.
 
-    A thread waits for the pieces. Stopped, it is left behind: it closes ``pieces`` when the next comes.
+    A thread waits for the pieces. Stopped, it leaves a provider at once, and closes ``pieces``.
     """
 
     def __init__(self, pieces: Iterator[T]) -> None:
@@ -37,6 +39,7 @@ class Stoppable(Generic[T]):
         self._come.put(("stopped", None))
 
     def _work(self) -> None:
+        give_up_when(self._stopped)  # in the context that is this thread's own
         try:
             for piece in self._pieces:
                 self._come.put(("piece", piece))

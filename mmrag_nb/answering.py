@@ -163,9 +163,7 @@ class Answering:
     def _prompt(
         self, chosen: Template, asked: Answer, query: Query, history: tuple[Turn, ...], generator: Generator
     ) -> Prompt:
-        media = self._settings.media
-        takes = generator.takes if media == "auto" else generator.takes & {media}
-        picture = query.picture
+        takes, picture = generator.takes, query.picture
         if picture is not None:  # one without data is told of, but not shown
             picture = fitting(picture, generator.side) if "image" in takes else replace(picture, data=b"")
         return Prompt(

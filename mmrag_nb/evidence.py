@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .generation.media import fitting
+from .generation.media import taken
 from .generation.pictured import told
 from .types import Evidence
 
@@ -33,9 +33,7 @@ def evidence(hit: Hit, catalog: Catalog, takes: Collection[str] = _SENT_AS, side
         Longest side of pictures, in pixels; 0 leaves them as they are.
     """
     kept = catalog.previews(hit.item.id, hit.chunk.ordinal, _SENT)
-    found = (kept[kind] for kind in _SENT if kind in kept)
-    fitted = (fitting(one, side) for one in found if one.mime.split("/")[0] in takes)
-    media = tuple(one for one in fitted if one.data)
+    media = taken((kept[kind] for kind in _SENT if kind in kept), takes, side)
     record = f"{hit.item.record.name}: " if hit.item.record is not None else ""
     title = f"{record}{hit.item.name}{_place(hit)}"
     return Evidence(hit.rank, title, hit.chunk.modality, told(hit.chunk.text, hit.described), media, hit.score)

@@ -49,7 +49,7 @@ class Parts:
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
         self._loaders: dict[tuple[str, str], Loader] = {}
         self._channels = Channels(settings, self._lock)
-        self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price)
+        self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price, self._settings.media)
 
     def under(self, settings: Settings) -> Parts:
         """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import InvalidSetting, LoadError, MMRagError, UnknownName
+from mmrag_nb.generation.metering import Metered
 
 DEMO = demo_folder()
 APPLE = DEMO / "emoji" / "drawing_02.png"
@@ -62,7 +63,7 @@ def test_a_picture_is_answered_and_goes_to_the_generator(rag):
 
 def test_a_picture_goes_to_a_generator_that_takes_pictures(rag, monkeypatch):
     writer = Writer("A red apple [1].")
-    monkeypatch.setattr(rag._parts, "generator", lambda *_: (writer, ""))
+    monkeypatch.setattr(rag._parts, "generator", lambda *_: (Metered(writer, rag._parts._limits), ""))
     answer = rag.ask("is it red?", image=APPLE, k=3)
     assert answer.pictured
     assert [picture.mime for picture in writer.prompts[0].pictures] == ["image/jpeg"]

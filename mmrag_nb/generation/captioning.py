@@ -9,7 +9,6 @@ from mmrag_nb.errors import InvalidSetting
 from mmrag_nb.types import Evidence, Prompt
 
 from .citations import without_marks
-from .extractive import ExtractiveGenerator
 from .media import jpeg
 from .written import written
 
@@ -49,9 +48,9 @@ class GeneratorCaptioner:
     """
 
     def __init__(self, generator: Generator) -> None:
-        if isinstance(generator, ExtractiveGenerator):
+        if "image" not in generator.takes:
             raise InvalidSetting(
-                "captioner 'generator' needs a generator that sees pictures, and 'extractive' only quotes texts: "
+                f"captioner 'generator' needs a generator that is shown pictures, and {generator.description} is not: "
                 'set generator to "gemini", or captioner to "tags" or a BLIP model'
             )
         self._generator = generator

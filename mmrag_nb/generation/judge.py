@@ -12,6 +12,7 @@ from mmrag_nb.errors import GenerationError, InvalidSetting
 from mmrag_nb.types import Prompt
 
 from .extractive import ExtractiveGenerator
+from .media import taken
 from .written import written
 
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ class JudgeReranker:
         """
         if not evidence:
             return []
-        numbered = tuple(replace(piece, number=number) for number, piece in enumerate(evidence, start=1))
-        said = written(self._generator, Prompt(question, INSTRUCTIONS, numbered, tuple(pictures))).text
+        takes, side = self._generator.takes, self._generator.side
+        numbered = tuple(
+            replace(piece, number=number, media=taken(piece.media, takes, side))
+            for number, piece in enumerate(evidence, start=1)
+        )
+        # Without data, it is said that there was a picture.
+        shown = taken(pictures, takes, side) or tuple(replace(one, data=b"") for one in pictures)
+        said = written(self._generator, Prompt(question, INSTRUCTIONS, numbered, shown)).text
         found = grades(said, range(1, len(numbered) + 1))
         if not found:
             raise GenerationError(

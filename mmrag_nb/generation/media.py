@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from mmrag_nb.types import Preview
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from PIL.Image import Image
 
 _TAKEN = {"JPEG": "image/jpeg", "PNG": "image/png"}
@@ -32,6 +34,12 @@ def fitting(preview: Preview, side: int) -> Preview:
             return jpeg(picture, side)
     except Exception:  # noqa: BLE001 - Pillow raises a dozen classes over damaged pictures, MemoryError among them
         return Preview(preview.mime, b"")
+
+
+def taken(media: Iterable[Preview], takes: Collection[str], side: int) -> tuple[Preview, ...]:
+    """Return those of ``media`` that a generator takes, ``image`` or ``audio``, pictures :func:`fitting`."""
+    fitted = (fitting(one, side) for one in media if one.mime.split("/")[0] in takes)
+    return tuple(one for one in fitted if one.data)
 
 
 def jpeg(picture: Image, side: int) -> Preview:

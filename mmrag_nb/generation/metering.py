@@ -104,6 +104,8 @@ class Limits:
     """Dollars that may be spent; ``None`` for no limit."""
     price: Mapping[str, float]
     """Dollars per million tokens, ``input`` and ``output``, which goes before any list; empty for the list's."""
+    media: str = "auto"
+    """What may be sent as it is: ``auto`` for all that the generator takes, ``none``, ``image``, ``audio``."""
 
 
 class Metered:
@@ -130,7 +132,13 @@ class Metered:
     def __init__(self, generator: Generator, limits: Callable[[], Limits], ledger: Ledger = SESSION) -> None:
         self._generator, self._limits, self._ledger = generator, limits, ledger
         self.description, self.model, self.api = generator.description, generator.model, generator.api
-        self.takes, self.side, self.instant = generator.takes, generator.side, generator.instant
+        self.side, self.instant = generator.side, generator.instant
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """See :class:`mmrag_nb.protocols.Generator`; no more than may be sent."""
+        media = self._limits().media
+        return self._generator.takes if media == "auto" else self._generator.takes & {media}
 
     def tokens(self, prompt: Prompt) -> int:
         """See :class:`mmrag_nb.protocols.Generator`."""

@@ -9,6 +9,7 @@ import re
 import pytest
 from PIL import Image
 from st_checkpoints import st_checkpoint  # noqa: F401  (a fixture)
+from writers import Writer
 
 from mmrag_nb.protocols import Reranker
 from mmrag_nb.registry import find, names
@@ -34,7 +35,7 @@ EVIDENCE = [
 ]
 
 
-class _Counting:
+class _Counting(Writer):
     """A generator that grades by the words that question and evidence share."""
 
     description = "counting (here)"

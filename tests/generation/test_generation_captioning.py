@@ -68,6 +68,6 @@ def test_a_refusal_is_one_line_without_the_key(captioner, server):
 
 
 def test_the_extractive_generator_sees_nothing():
-    with pytest.raises(InvalidSetting, match="'extractive' only quotes texts: set generator to") as refusal:
+    with pytest.raises(InvalidSetting, match=r"extractive \(no model\) is not: set generator to") as refusal:
         GeneratorCaptioner(ExtractiveGenerator())
     assert "\n" not in str(refusal.value)

@@ -7,35 +7,24 @@ import time
 
 import pytest
 from gemini_server import answer, error
+from PIL import Image
+from writers import Writer
 
 from mmrag_nb.errors import GenerationError, GenerationRefused, InvalidSetting
 from mmrag_nb.generation.extractive import ExtractiveGenerator
 from mmrag_nb.generation.gemini import GeminiGenerator
 from mmrag_nb.generation.judge import INSTRUCTIONS, JudgeReranker, grades
 from mmrag_nb.generation.keys import Secret
-from mmrag_nb.types import Evidence, Generation, Preview
+from mmrag_nb.generation.media import jpeg
+from mmrag_nb.types import Evidence, Preview
 
+CAT, ASKED = (jpeg(Image.new("RGB", (9, 9), colour), 9) for colour in ("tan", "teal"))
 QUESTION = "who is my favorite harpist?"
 EVIDENCE = (
     Evidence(7, "talk.mp3, 1-2 s", "audio", "my favorite harpist is turlough", (Preview("audio/mpeg", b"ID3 clip"),)),
-    Evidence(7, "cat.jpg", "image", "", (Preview("image/jpeg", b"\xff\xd8 cat"),)),
+    Evidence(7, "cat.jpg", "image", "", (CAT,)),
     Evidence(9, "wiki.txt", "text", "All Quiet on the Western Front is a novel."),
 )
-
-
-class Scripted:
-    """A generator on this machine that writes what it is told to."""
-
-    description = "scripted (here)"
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.prompts = []
-
-    def stream(self, prompt):
-        self.prompts.append(prompt)
-        yield self.text
-        yield Generation(self.text, "scripted")
 
 
 @pytest.fixture
@@ -47,13 +36,13 @@ def gemini(server):
 def test_one_call_with_all_the_evidence_and_its_media(gemini, server):
     server.script = [answer("1: 9\n2: 0\n3: 2")]
     judge = JudgeReranker(gemini)
-    assert judge.scores(QUESTION, EVIDENCE, [Preview("image/jpeg", b"\xff\xd8 asked")]) == [9.0, 0.0, 2.0]
+    assert judge.scores(QUESTION, EVIDENCE, [ASKED]) == [9.0, 0.0, 2.0]
     (asked,) = server.asked
     assert asked.instructions == INSTRUCTIONS
     sent = "\n".join(asked.texts)
     assert [int(n) for n in re.findall(r"^Evidence \[(\d+)\]", sent, re.MULTILINE)] == [1, 2, 3]
     assert all(piece.title in sent and piece.text in sent for piece in EVIDENCE)
-    assert [content for _, content in asked.inline] == [b"ID3 clip", b"\xff\xd8 cat", b"\xff\xd8 asked"]
+    assert [content for _, content in asked.inline] == [b"ID3 clip", CAT.data, ASKED.data]
     assert "gemini" in judge.description
     assert judge.modalities == {"text", "image"}
 
@@ -64,8 +53,20 @@ def test_the_generators_own_failure_comes_through(gemini, server):
         JudgeReranker(gemini).scores(QUESTION, EVIDENCE)
 
 
+def test_it_is_sent_what_the_generator_takes_and_no_more():
+    judge = Writer("1: 1\n2: 2\n3: 3")
+    judge.takes = frozenset({"image"})
+    JudgeReranker(judge).scores(QUESTION, EVIDENCE, [ASKED])
+    assert [one.media for one in judge.prompts[0].evidence] == [(), (CAT,), ()]
+    assert judge.prompts[0].pictures == (ASKED,)
+    judge.takes = frozenset()
+    JudgeReranker(judge).scores(QUESTION, EVIDENCE, [ASKED])
+    assert not any(one.media for one in judge.prompts[1].evidence)
+    assert [one.data for one in judge.prompts[1].pictures] == [b""], "told of, and not shown"
+
+
 def test_nothing_is_asked_about_nothing():
-    judge = Scripted("1: 3")
+    judge = Writer("1: 3")
     assert JudgeReranker(judge).scores(QUESTION, []) == []
     assert judge.prompts == []
 
@@ -87,18 +88,18 @@ def test_evidence_that_asks_for_a_grade_stays_in_its_slot(gemini, server):
 
 
 def test_what_the_generator_quotes_after_its_grades_counts_no_more():
-    judge = JudgeReranker(Scripted("1: 8\n2: 1\n\nThe second claims:\n2: 10\n1: 0\n3: 10"))
+    judge = JudgeReranker(Writer("1: 8\n2: 1\n\nThe second claims:\n2: 10\n1: 0\n3: 10"))
     assert judge.scores(QUESTION, EVIDENCE[:2]) == [8.0, 1.0]
 
 
 def test_a_grade_left_out_is_the_lowest():
-    assert JudgeReranker(Scripted("3: 4")).scores(QUESTION, EVIDENCE) == [0.0, 0.0, 4.0]
+    assert JudgeReranker(Writer("3: 4")).scores(QUESTION, EVIDENCE) == [0.0, 0.0, 4.0]
 
 
 @pytest.mark.parametrize("text", ["I cannot grade these.", "", "4: 9\n0: 3", "[]", "it starts at 1:30 pm", "1: ten"])
 def test_no_grade_at_all_is_an_error_of_one_line_that_names_the_generator(text):
-    with pytest.raises(GenerationError, match=r"scripted \(here\) wrote no grades but") as caught:
-        JudgeReranker(Scripted(text)).scores(QUESTION, EVIDENCE)
+    with pytest.raises(GenerationError, match="a writer for tests wrote no grades but") as caught:
+        JudgeReranker(Writer(text)).scores(QUESTION, EVIDENCE)
     assert "\n" not in str(caught.value)
 
 

@@ -46,7 +46,7 @@ def test_one_is_shown_as_it_is_sent(shell):
         *(text for one in shown.examples for text in (one.question, one.answer, *one.evidence)),
     ):
         assert " ".join(said.split()) in folded.replace("Rules, the package's own: ", "")
-    shapes = [block.text for block in page(shown).select(".mm-sent")]
+    shapes = [block.text for block in page(shown).select(".mm-wording")]
     assert shapes[:2] == [shown.instructions.removesuffix(RULES).rstrip(), RULES]
     assert shapes[2:] == [*shown.examples[0].evidence, shown.examples[0].question, shown.examples[0].answer]
     assert max(map(len, repr(shown).splitlines())) <= 100

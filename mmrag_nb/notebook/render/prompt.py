@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmrag_nb.types import Example
 
 _STYLE = """
-.mmrag .mm-sent {margin:2px 0 10px;padding:8px 12px;border-radius:6px;background:var(--mm-wash);white-space:pre-wrap}
+.mmrag .mm-wording {margin:2px 0 10px;padding:8px 12px;border-radius:6px;background:var(--mm-wash);white-space:pre-wrap}
 .mmrag .mm-prompt-head {margin:0 0 10px}
 .mmrag .mm-prompt-head b {font-size:17px}
 .mmrag h4.mm-label {margin:0;color:var(--mm-soft);font-size:12px;font-weight:500}
@@ -95,7 +95,7 @@ def _one_html(template: Template) -> str:
 
 def _blocks(parts: list[tuple[str, str]]) -> str:
     return "\n".join(
-        f'<h4 class="mm-label">{escape(what)}</h4><div class="mm-sent" dir="auto">{escape(said)}</div>'
+        f'<h4 class="mm-label">{escape(what)}</h4><div class="mm-wording" dir="auto">{escape(said)}</div>'
         for what, said in parts
     )
 

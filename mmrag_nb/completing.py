@@ -14,7 +14,7 @@ from .describing import describe, texts
 from .embedding import embed
 from .errors import LoadError
 from .parts import library_versions
-from .settings import NONE, PRESETS
+from .presets import NONE, PRESETS
 from .views import text_view, version_of, views
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog.patterns import matches
 from .errors import EmptyIndex, MMRagError, UnknownName
+from .presets import MODELS
 from .reports import Status
 from .results import Hit, Hits
-from .settings import MODELS
 from .types import Item, name_of
 
 if TYPE_CHECKING:

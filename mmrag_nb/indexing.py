@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from .catalog.entries import Entry
-from .completing import Completing
 from .describing import describe, texts
 from .embedding import embed
-from .errors import MMRagError
-from .parts import library_versions
-from .registry import modality_of
+from .loading import Loading
+from .parts import library_versions, loader_name
+from .presets import MODELS
+from .registry import entry, modality_of
 from .reports import Skipped
-from .settings import MODELS
 from .transcribing import transcribe
-from .types import Chunk, LoadedChunk
-from .views import captioned, recipe, text_view, views
+from .types import Chunk
+from .views import text_view, views
 from .workload import Tally, Work
 
 if TYPE_CHECKING:
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
     from .protocols import Progress
     from .retrieval.ways import Way
     from .settings import Settings
-    from .types import Item, Modality, Preview, Resolved, Source
+    from .types import Modality, Preview, Resolved, Source
 
 BATCH = 16
 """Items that are loaded, embedded and committed together: what a kill can lose, and what is in memory at a time. Of
-sounds it is one."""
+what is long it is a section of one."""
 
 _PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "videos"}
 
@@ -48,6 +47,7 @@ class Indexing:
         self._parts, self._catalog, self._settings = parts, catalog, settings
         self._progress: Progress = progress or _silent
         self.tally = Tally()
+        self._loading = Loading(parts, catalog, settings, self.tally, self._tell)
         self._totals: Counter[Modality] = Counter()
         """Items that the sources seem to lead to."""
         self._through: Counter[Modality] = Counter()
@@ -71,24 +71,53 @@ class Indexing:
             if not batch:
                 return
             tally.skipped += [one for one in batch if isinstance(one, Skipped)]
-            items = (one for one in batch if not isinstance(one, Skipped))
-            for sounds, some in groupby(items, lambda one: one.item.modality == "audio"):
-                # Listening takes long: an interruption is to lose one sound at most.
-                for part in [[sound] for sound in some] if sounds else [list(some)]:
-                    self.batch(part)
+            self.batch([one for one in batch if not isinstance(one, Skipped)])
 
     def batch(self, batch: list[Resolved]) -> None:
-        """Load, embed and commit these items together."""
-        if not batch:
-            return
-        kinds = {resolved.item.modality for resolved in batch}
-        ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
+        """Load, embed and commit these items: short ones together, long ones section by section."""
+        for long, some in groupby(batch, lambda one: entry("loader", loader_name(one)).long):
+            part = list(some)
+            kinds = {kind for one in part for kind in entry("loader", loader_name(one)).makes}
+            ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
+            if long:
+                for one in part:
+                    self._sections(one, ways)
+            else:
+                self._together(part, ways)
+
+    def _together(self, batch: list[Resolved], ways: Sequence[Way]) -> None:
+        """Items that are committed as one batch."""
         works = []
         for place, resolved in enumerate(batch):
             with self.tally.clock("load"):
-                work = self._load(resolved, ways, ahead=batch[:place])
+                work = self._loading.whole(resolved, ways, ahead=batch[:place])
             if work is not None:
                 works.append(work)
+        for work, fresh in self._kept(works, ways):
+            self.tally.count(work.item, fresh=fresh)
+        self._done(batch)
+
+    def _sections(self, resolved: Resolved, ways: Sequence[Way]) -> None:
+        """An item of any length: each section is committed before the next is read."""
+        first, fresh, going = 0, False, False
+        with closing(self._loading.sections(resolved, ways)) as works:
+            while True:
+                with self.tally.clock("load"):
+                    work = next(works, None)
+                if work is None:
+                    break
+                work.section = (first, work.section is not None and work.section[1])
+                kept = self._kept([work], ways)
+                if not kept:  # what it needs cannot be had; the tally tells
+                    break
+                going, fresh = True, fresh or kept[0][1]
+                first += len(work.loaded.chunks)
+        if going:
+            self.tally.count(resolved.item, fresh=fresh)
+        self._done([resolved])
+
+    def _kept(self, works: list[Work], ways: Sequence[Way]) -> list[tuple[Work, bool]]:
+        """Commit ``works``; those that could be, each with whether something of it was embedded."""
         works = transcribe(works, self._parts, self._catalog, self.tally, self._progress)
         if any(way.view == "grounded" for way in ways):
             self._describe(works)
@@ -98,12 +127,11 @@ class Indexing:
             if entries:
                 self._catalog.add(entries, vectors, model_specs(self._settings))
         new = {key for by_key in vectors.values() for key in by_key}
-        for work, entry in zip(works, entries, strict=True):
-            fresh = any(key in new for seen in entry.views for _, key in seen)
-            self.tally.items[work.item.modality] += 1
-            self.tally.embedded += fresh
-            self.tally.reused += not fresh
-            self.tally.chunks += len(entry.chunks)
+        self.tally.chunks += sum(len(entry.chunks) for entry in entries)
+        fresh = [any(key in new for seen in entry.views for _, key in seen) for entry in entries]
+        return list(zip(works, fresh, strict=True))
+
+    def _done(self, batch: Sequence[Resolved]) -> None:
         self._through.update(resolved.item.modality for resolved in batch)
         committed = self.tally.items.total()
         self._progress("indexed", committed, max(committed, self._totals.total()) or None)
@@ -121,43 +149,6 @@ class Indexing:
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
         return ways
 
-    # -- load ------------------------------------------------------------------------------------------------------
-
-    def _load(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> Work | None:
-        """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
-        item, tally = resolved.item, self.tally
-        loader = self._parts.loader(item.modality, ways[-1].encoder)
-        known = self._catalog.find(item.id)
-        if up_to_date(item, self._catalog, self._parts, self._settings, ways):
-            assert known is not None
-            if known[0] != item:  # moved, or more is said of it
-                self._catalog.update(item)
-            tally.items[item.modality] += 1
-            tally.reused += 1
-            return None
-        self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in ahead))
-        try:
-            loaded = loader.load(resolved.content, item.name)
-        except MMRagError as error:
-            tally.skipped.append(Skipped(item.uri, str(error)))
-            return None
-        tally.notes += [(item.name, note) for note in (*resolved.notes, *loaded.notes)]
-        made = recipe(item.modality, loader.version, self._settings)
-        same = known is not None and known[1] == made
-        heard = self._catalog.texts(item.id) if same and item.modality == "audio" else []
-        loaded = captioned(loaded, item)
-        if same and item.modality == "text" and known is not None and _caption(known[0]) == _caption(item):
-            # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
-            loaded = replace(loaded, chunks=self._passages(item))
-        return Work(item, loaded, made, loader.version, heard)
-
-    def _passages(self, item: Item) -> tuple[LoadedChunk, ...]:
-        """Those of a text as they are in the index."""
-        ids = self._catalog.chunk_ids(item.id)
-        stored = self._catalog.records(ids)
-        kept = (stored[one].chunk for one in ids)
-        return tuple(LoadedChunk(one.modality, one.text, one.start, one.end, one.page) for one in kept)
-
     # -- describe --------------------------------------------------------------------------------------------------
 
     def _describe(self, works: Sequence[Work]) -> None:
@@ -167,7 +158,7 @@ class Indexing:
         for work in works:
             ids = self._catalog.chunk_ids(work.item.id)
             known = {one.chunk.ordinal: one.described for one in self._catalog.records(ids).values()}
-            for ordinal, chunk in enumerate(work.loaded.chunks):
+            for ordinal, chunk in enumerate(work.loaded.chunks, work.first):
                 if chunk.pixels is None:
                     continue
                 said = {kind: told for kind, told in known.get(ordinal, {}).items() if models.get(kind) == told.model}
@@ -189,8 +180,8 @@ class Indexing:
         """Vectors by space and key of all views that have none yet."""
         contents: dict[str, dict[str, Any]] = {}
         owners: dict[str, tuple[str, int]] = {}
-        for work, entry in zip(works, entries, strict=True):
-            for loaded, chunk, seen in zip(work.loaded.chunks, entry.chunks, entry.views, strict=True):
+        for work, kept in zip(works, entries, strict=True):
+            for loaded, chunk, seen in zip(work.loaded.chunks, kept.chunks, kept.views, strict=True):
                 described = texts(work.described.get(chunk.ordinal, {}))
                 for view, key in seen:
                     content: Any = loaded.pixels if view == "image" else loaded.audio
@@ -221,46 +212,20 @@ class Indexing:
         item, loaded = work.item, work.loaded
         chunks = [
             Chunk(item.id, ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
-            for ordinal, chunk in enumerate(loaded.chunks)
+            for ordinal, chunk in enumerate(loaded.chunks, work.first)
         ]
         previews: dict[tuple[int, str], Preview] = {(-1, kind): shown for kind, shown in loaded.previews.items()}
-        for ordinal, part in enumerate(loaded.chunks):
+        for ordinal, part in enumerate(loaded.chunks, work.first):
             previews |= {(ordinal, kind): shown for kind, shown in part.previews.items()}
         seen = [
             list(views(chunk, item, work.version, texts(work.described.get(chunk.ordinal, {})), ways))
             for chunk in chunks
         ]
-        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews, work.described)
+        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews, work.described, work.section)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:
     """Report progress to nobody."""
-
-
-def up_to_date(item: Item, catalog: Catalog, parts: Parts, settings: Settings, ways: Sequence[Way]) -> bool:
-    """Whether all of ``item`` is in the index already, made and embedded as it would be now."""
-    known = catalog.find(item.id)
-    version = parts.loader(item.modality, ways[-1].encoder).version
-    return (
-        known is not None
-        and known[1] == recipe(item.modality, version, settings)
-        and _caption(known[0]) == _caption(item)
-        and (item.modality != "image" or not _tells_otherwise(known[0], item, ways))
-        and not Completing(parts, catalog, settings).lacking(ways, item.id)
-    )
-
-
-def _caption(item: Item) -> object:
-    return item.metadata.get("caption")
-
-
-def _tells_otherwise(known: Item, item: Item, ways: Sequence[Way]) -> bool:
-    """Whether a picture's name, or what is said of it, is embedded and has changed."""
-    views = {way.view for way in ways}
-    renamed = known.words != item.words
-    return (renamed and bool(views & {"titled", "grounded"})) or (
-        "grounded" in views and known.metadata != item.metadata
-    )
 
 
 def model_specs(settings: Settings) -> Mapping[str, str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from .catalog.catalog import Catalog
 from .contents import Contents
 from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
+from .presets import MODELS
 from .reports import Removal
-from .settings import MODELS, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Container

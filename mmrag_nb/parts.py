@@ -8,14 +8,16 @@ import threading
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import registry
 from .channelling import Channels
 from .errors import InvalidSetting, ModelUnavailable, NotInstalled, nearest
 from .generation.metering import Limits, Metered
+from .presets import NONE
 from .retrieval.ways import Encoders
-from .settings import NONE, known_values, model_entry
+from .settings import known_values, model_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .retrieval.channels import Channel, Probe
     from .retrieval.ways import Way
     from .settings import Settings
-    from .types import Modality, Vectors
+    from .types import Modality, Resolved, Vectors
 
 # OpenMP's threads, torch's and scikit-learn's, wait for each other by spinning, unless told otherwise before these
 # libraries load. On a machine that does anything else (a browser, a second kernel) that makes a batch of pictures five
@@ -47,7 +49,7 @@ class Parts:
         self._settings = settings
         self._lock = threading.RLock()
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
-        self._loaders: dict[tuple[str, str], Loader] = {}
+        self._loaders: dict[tuple[str, ...], Loader] = {}
         self._channels = Channels(settings, self._lock)
         self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price, self._settings.media)
 
@@ -194,13 +196,16 @@ class Parts:
                 return registry.create("generator", "extractive", "", self._settings), reason
         return self._model("generator", progress), ""
 
-    def loader(self, modality: Modality, reader: Encoder) -> Loader:
-        """Make the loader for items of ``modality``; texts are cut to fit ``reader``, and any strategy's."""
-        key = (modality, reader.space if modality == "text" else "")
+    def loader(self, name: str, reader: Encoder) -> Loader:
+        """Make the loader of that name; passages are cut to fit ``reader``, and any strategy's."""
+        entry = registry.entry("loader", name)
+        cuts = "text" in entry.makes
+        options = {option: getattr(self._settings, option) for option in entry.options}
+        key = (name, reader.space if cuts else "", *map(str, options.values()))
         if key not in self._loaders:
-            loader = registry.find("loader", modality)
-            most = min(reader.max_tokens, MOST_TOKENS)
-            self._loaders[key] = loader(most, reader.count_tokens) if modality == "text" else loader()
+            loader = registry.find("loader", name)
+            budget = (min(reader.max_tokens, MOST_TOKENS), reader.count_tokens) if cuts else ()
+            self._loaders[key] = loader(*budget, **options)
         return self._loaders[key]
 
     # -- channels --------------------------------------------------------------------------------------------------
@@ -215,6 +220,14 @@ class Parts:
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         return self._channels.channel(catalog, way)
+
+
+def loader_name(resolved: Resolved) -> str:
+    """Which loader reads an item: by the name of its file, by its media type, else by what it is in memory."""
+    if isinstance(resolved.content, (Path, bytes)):
+        name = resolved.file_name or resolved.item.name
+        return registry.loader_of(name, resolved.media_type) or resolved.item.modality
+    return resolved.item.modality
 
 
 def short_name(model: str) -> str:

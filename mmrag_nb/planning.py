@@ -13,11 +13,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from .errors import MMRagError
-from .indexing import up_to_date
 from .loaders.excerpt import size
+from .loading import up_to_date
+from .presets import NONE
 from .registry import entry, modality_of
 from .reports import Plan, Planned, Skipped
-from .settings import NONE, model_entry
+from .settings import model_entry
 from .trial import Trial, try_out
 from .types import MODALITIES
 
@@ -195,7 +196,7 @@ class Planning:
     def _is_known(self, resolved: Resolved, ways: Sequence[Way]) -> bool:
         if not ways:  # by its content; by which models it was embedded cannot be compared
             return self._catalog.find(resolved.item.id) is not None
-        return up_to_date(resolved.item, self._catalog, self._parts, self._settings, ways)
+        return up_to_date(resolved, self._catalog, self._parts, self._settings, ways)
 
     def _sounds(self, sounds: Sequence[Resolved], *, heard: bool) -> tuple[list[Resolved], list[float]]:
         """Those that can be indexed, and their seconds; the rest is told."""

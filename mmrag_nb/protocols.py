@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +33,24 @@ class Loader(Protocol):
         ------
         LoadError
             The content is damaged, empty, too large or of an unsupported format; the message says which and what to do.
+        """
+        ...
+
+
+@runtime_checkable
+class LongLoader(Loader, Protocol):
+    """A loader of what may be hours or a thousand pages long: one section of it is in memory at a time."""
+
+    def sections(self, content: Content, name: str) -> Iterator[LoadedItem]:
+        """Read ``content`` as :meth:`load` does, in sections, always cut at the same places.
+
+        Facts of a section are added to those before; previews of the whole item come with whichever knows them, the
+        last one wins. A section without chunks is allowed, an item without any is not.
+
+        Raises
+        ------
+        LoadError
+            As :meth:`load`. Raised after some sections, what came before stands.
         """
         ...
 

@@ -27,15 +27,21 @@ class Entry:
     """Settings that it takes as keyword arguments."""
     takes_model: bool = False
     """Whether ``name:model`` makes sense."""
+    modality: Modality | None = None
+    """Of a loader: what its items are counted as."""
+    makes: tuple[Modality, ...] = ()
+    """Of a loader: the kinds of its chunks."""
+    long: bool = False
+    """Of a loader: whether it reads in sections, see :class:`~mmrag_nb.protocols.LongLoader`."""
 
 
 _NEURAL = ("device", "precision")
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {
-    ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader"),
-    ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader"),
-    ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader"),
+    ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader", modality="text", makes=("text",)),
+    ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader", modality="image", makes=("image",)),
+    ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader", modality="audio", makes=("audio",), long=True),
     ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL, takes_model=True),
     ("encoder", "emoji"): Entry("mmrag_nb.models.emoji:EmojiEncoder", options=_NEURAL),
     ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
@@ -122,8 +128,8 @@ def split(kind: str, choice: str, default: str) -> tuple[str, str]:
 
 
 @cache
-def _formats() -> dict[str, Modality]:
-    table: dict[str, Any] = {}  # loaders are named for their modality
+def _formats() -> dict[str, str]:
+    table: dict[str, str] = {}
     for kind, name in _ENTRIES:
         if kind == "loader":
             module = import_module(_ENTRIES[kind, name].path.split(":")[0])
@@ -131,9 +137,15 @@ def _formats() -> dict[str, Modality]:
     return table
 
 
-def modality_of(name: str, media_type: str = "") -> Modality | None:
-    """Tell what a file of that name, or a body of that MIME type, is loaded as; ``None`` where nothing loads it."""
+def loader_of(name: str, media_type: str = "") -> str:
+    """Tell which loader reads a file of that name, or a body of that MIME type; empty where none does."""
     known = _formats()
     dot = name.rfind(".")
     by_name = known.get(name[dot:].lower()) if dot > 0 else None
-    return by_name or known.get(media_type.split(";", maxsplit=1)[0].strip().lower())
+    return by_name or known.get(media_type.split(";", maxsplit=1)[0].strip().lower(), "")
+
+
+def modality_of(name: str, media_type: str = "") -> Modality | None:
+    """Tell what a file of that name, or a body of that MIME type, counts as; ``None`` where nothing loads it."""
+    loader = loader_of(name, media_type)
+    return entry("loader", loader).modality if loader else None

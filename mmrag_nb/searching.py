@@ -13,6 +13,7 @@ from .describing import texts
 from .errors import InvalidSetting
 from .finding import Finding, Scope, content_words
 from .parts import short_name
+from .presets import NONE
 from .reranking import rerank
 from .results import Hit, Hits, Part
 from .retrieval import lexical
@@ -20,7 +21,7 @@ from .retrieval.abstention import judge
 from .retrieval.gap import gap_line
 from .retrieval.search import CANDIDATES, How
 from .selecting import Selected, select
-from .settings import MOST_HITS, NONE
+from .settings import MOST_HITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,12 +1,13 @@
-"""What can be chosen, and the presets: named sets of choices. Checked on assignment."""
+"""What can be chosen. Checked on assignment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Dict, Float, HasTraits, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Float, HasTraits, Integer, List, TraitError, Unicode, validate
 
 from .errors import InvalidSetting, MMRagError, UnknownName
+from .presets import DEFAULT_NAMES, KINDS, MODELS, NONE, PRESETS, SOUND_ALONE
 from .registry import entry, names, split
 from .types import MODALITIES
 
@@ -16,60 +17,11 @@ if TYPE_CHECKING:
 MOST_HITS = 100
 """Hits that can be asked for at once."""
 
-NONE = "none"
-"""A model setting's value for: go without."""
-
-PRESETS: dict[str, dict[str, str]] = {
-    "colab": {
-        "clip": "openai/clip-vit-base-patch32",
-        "text": NONE,
-        "reader": "sentence-transformers/all-MiniLM-L6-v2",
-        "speech": "facebook/s2t-medium-librispeech-asr",
-        "sound": NONE,
-        "captioner": "Salesforce/blip-image-captioning-base",
-        "ocr": "rapidocr",
-        "reranker": NONE,
-        "generator": "gemini",
-    },
-    "offline": {
-        "clip": "emoji",
-        "text": "words",
-        "reader": "words",
-        "speech": "pocketsphinx",
-        "sound": NONE,
-        "captioner": "tags",
-        "ocr": "rapidocr",
-        "reranker": NONE,
-        "generator": "extractive",
-    },
-}
-"""By setting. ``reader`` is the text encoder of the strategies that always need one."""
-
-MODELS = ("clip", "text", "speech", "sound", "captioner", "ocr", "reranker", "generator")
-"""The settings that name a model; left empty, the preset's holds."""
-
-_KINDS = {
-    "clip": "encoder",
-    "text": "encoder",
-    "speech": "transcriber",
-    "sound": "encoder",
-    "captioner": "captioner",
-    "ocr": "ocr",
-    "reranker": "reranker",
-    "generator": "generator",
-}
-_DEFAULT_NAMES = {
-    "clip": "clip",
-    "text": "sbert",
-    "speech": "speech",
-    "sound": "clap",
-    "captioner": "blip",
-    "reranker": "cross-encoder",
-}
-_SOUND_ALONE = {"emoji", "words", "clip", "sbert"}
 FUSIONS = ("calibrated", "rrf", "weighted")
 POOLS = ("max", "mean", "weighted")
 MEDIA = ("auto", "none", "image", "audio")
+SUBTITLES = ("instead", "beside", "ignore")
+CLEAN = ("off", "flag", "skip")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -94,9 +46,20 @@ class Settings(HasTraits):
         "",
         help="Who says what a picture shows, for strategy grounded: a hub id or folder of BLIP, tags, generator, none.",
     ).tag(config=True)
-    ocr = Unicode("", help="Who reads what is written in a picture, for strategy grounded: rapidocr, or none.").tag(
-        config=True
-    )
+    ocr = Unicode("", help="Who reads what is written in a picture: rapidocr, or none.").tag(config=True)
+    language = Unicode("", help="Of speech, for Whisper: de, ja, ...; empty to tell by listening.").tag(config=True)
+    subtitles = Unicode(
+        "instead", help="A video's subtitles, where it has any: instead of the transcript, beside it, or ignore."
+    ).tag(config=True)
+    clean = Unicode(
+        "off", help="Look for blurred, blank and doubled pictures and silent sounds: off, flag them, or skip them."
+    ).tag(config=True)
+    augment = Bool(
+        default_value=False, help="Embed pictures as the mean of themselves, their mirror image and their middle."
+    ).tag(config=True)
+    ignore = List(
+        Unicode(), help="What folders and globs leave out, as in .gitignore; a folder's .mmragignore counts too."
+    ).tag(config=True)
     reranker = Unicode(
         "",
         help="A second look at the best hits: a hub id or folder of a cross-encoder, judge (the generator), or none.",
@@ -207,7 +170,7 @@ class Settings(HasTraits):
             raise TraitError("price has what a million tokens cost both ways: {'input': 0.3, 'output': 2.5}")
         return price
 
-    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool", "media")
+    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool", "media", "subtitles", "clean")
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
         known = known_values(name)
@@ -236,7 +199,7 @@ class Settings(HasTraits):
         kind, name, model = model_entry(setting, value)
         if value not in {"", NONE} and model and not entry(kind, name).takes_model:
             raise TraitError(f"{name!r} takes no model: set {setting} to {name!r} alone, not {value!r}")
-        if setting == "sound" and name in _SOUND_ALONE:
+        if setting == "sound" and name in SOUND_ALONE:
             raise TraitError(f"{name} hears nothing: set sound to a CLAP model, 'laion/clap-htsat-unfused', or 'none'")
         if setting == "clip" and name == "words":
             raise TraitError("words sees no pictures: set text to 'words', and clip to a CLIP model, 'emoji' or 'none'")
@@ -259,7 +222,7 @@ def known_values(setting: str) -> list[str]:
     Empty for a number and for what is on or off.
     """
     if setting in MODELS:
-        kind = _KINDS[setting]
+        kind = KINDS[setting]
         # Every generator has a model of its own choice; others that take one need it named.
         alone = [name for name in names(kind) if setting == "generator" or not entry(kind, name).takes_model]
         known = [*dict.fromkeys([*(preset[setting] for preset in PRESETS.values()), *alone, NONE])]
@@ -277,6 +240,8 @@ def known_values(setting: str) -> list[str]:
         "fusion": FUSIONS,
         "pool": POOLS,
         "media": MEDIA,
+        "subtitles": SUBTITLES,
+        "clean": CLEAN,
     }
     return list(fixed.get(setting, ()))
 
@@ -291,5 +256,5 @@ def _holds(setting: str, value: str) -> bool:
 
 def model_entry(model: str, choice: str) -> tuple[str, str, str]:
     """(kind, name, model id) of a choice for one of :data:`MODELS`."""
-    name, argument = split(_KINDS[model], choice, _DEFAULT_NAMES.get(model, choice))
-    return _KINDS[model], name, argument
+    name, argument = split(KINDS[model], choice, DEFAULT_NAMES.get(model, choice))
+    return KINDS[model], name, argument

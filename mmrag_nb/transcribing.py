@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .catalog.catalog import Catalog
     from .parts import Parts
-    from .protocols import Progress
+    from .protocols import Progress, Transcriber
     from .types import LoadedChunk, Preview
     from .workload import Tally, Work
 
@@ -23,51 +23,66 @@ _LISTENED = 8
 
 
 def transcribe(works: list[Work], parts: Parts, catalog: Catalog, tally: Tally, progress: Progress) -> list[Work]:
-    """Fill the texts of utterances; items that no transcriber can be had for are skipped, saying why."""
+    """Fill the texts of utterances; sounds that no transcriber can be had for are skipped, saying why."""
     for work in works:
-        if work.transcripts:
-            spoken = tuple(
-                _spoken(chunk, text, catalog.previews(work.item.id, ordinal, (WORDS,)))
-                if chunk.audio is not None
-                else chunk
-                for ordinal, (chunk, text) in enumerate(zip(work.loaded.chunks, work.transcripts, strict=False))
-            )
-            work.loaded = replace(work.loaded, chunks=spoken + work.loaded.chunks[len(spoken) :])
-    heard = [
-        work for work in works if not work.transcripts and any(chunk.audio is not None for chunk in work.loaded.chunks)
-    ]
-    if not heard:
+        _recall(work, catalog)
+    silent = [work for work in works if any(_unheard(place, work) for place in range(len(work.loaded.chunks)))]
+    if not silent:
         return works
-    from .loaders.audio import samples
-
     try:
         with tally.clock("models"):
             transcriber = parts.transcriber(progress)
     except MMRagError as error:
-        tally.skipped += [Skipped(work.item.uri, str(error)) for work in heard]
-        return [work for work in works if work not in heard]
+        for work in silent:
+            if work.item.modality == "audio":
+                tally.skipped.append(Skipped(work.item.uri, str(error)))
+            else:  # there is more to a video than what is said in it
+                tally.note(work.item.name, f"not transcribed: {error}")
+        return [work for work in works if work not in silent or work.item.modality != "audio"]
     if transcriber is None:
-        tally.notes += [(work.item.name, "not transcribed: speech is set to none") for work in heard]
+        for work in silent:
+            tally.note(work.item.name, "not transcribed: speech is set to none")
         return works
     tally.models[transcriber.description] = None
-    for work in heard:
-        clips = [chunk.audio for chunk in work.loaded.chunks if chunk.audio is not None]
-        heard_so_far: list[str] = []
+    for work in silent:
         with tally.clock("transcribe"):
-            for start in range(0, len(clips), _LISTENED):
-                progress(f"transcribing {work.item.name}", start, len(clips))
-                some = [samples(clip.set_frame_rate(transcriber.rate)) for clip in clips[start : start + _LISTENED]]
-                heard_so_far += transcriber.transcribe(some)
-        texts = iter(heard_so_far)
-        chunks = tuple(
-            chunk if chunk.audio is None else _spoken(chunk, text := next(texts), noted(text))
-            for chunk in work.loaded.chunks
-        )
-        silent = sum(1 for chunk in chunks if chunk.audio is not None and not chunk.text)
-        if silent:
-            tally.notes.append((work.item.name, f"no words heard in {silent} of {len(clips)} utterances"))
-        work.loaded = replace(work.loaded, chunks=chunks)
+            _hear(work, transcriber, tally, progress)
     return works
+
+
+def _recall(work: Work, catalog: Catalog) -> None:
+    """Take over what was heard by an earlier run."""
+    chunks = list(work.loaded.chunks)
+    for place, (chunk, text) in enumerate(zip(chunks, work.transcripts[work.first :], strict=False)):
+        if _unheard(place, work, recall=False):
+            words = catalog.previews(work.item.id, work.first + place, (WORDS,))
+            chunks[place] = _spoken(chunk, text, words)
+    work.loaded = replace(work.loaded, chunks=tuple(chunks))
+
+
+def _unheard(place: int, work: Work, *, recall: bool = True) -> bool:
+    """Whether the sound of a chunk is still to be transcribed: it has no text yet, and no run before heard it."""
+    chunk = work.loaded.chunks[place]
+    known = recall and work.first + place < len(work.transcripts)
+    return chunk.audio is not None and not chunk.text and not known
+
+
+def _hear(work: Work, transcriber: Transcriber, tally: Tally, progress: Progress) -> None:
+    from .loaders.audio import samples
+
+    chunks = list(work.loaded.chunks)
+    places = [place for place in range(len(chunks)) if _unheard(place, work)]
+    for start in range(0, len(places), _LISTENED):
+        progress(f"transcribing {work.item.name}", start, len(places))
+        some = places[start : start + _LISTENED]
+        clips = [chunks[place].audio for place in some]
+        texts = transcriber.transcribe([samples(clip.set_frame_rate(transcriber.rate)) for clip in clips if clip])
+        for place, text in zip(some, texts, strict=True):
+            chunks[place] = _spoken(chunks[place], text, noted(text))
+    work.loaded = replace(work.loaded, chunks=tuple(chunks))
+    silent = sum(not chunks[place].text for place in places)
+    if silent:
+        tally.note(work.item.name, f"no words heard in {silent} of {len(places)} utterances")
 
 
 def _spoken(chunk: LoadedChunk, text: str, words: Mapping[str, Preview]) -> LoadedChunk:

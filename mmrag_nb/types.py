@@ -98,6 +98,8 @@ class Resolved:
     media_type: str = ""
     """MIME type, where a server named one."""
     notes: tuple[str, ...] = ()
+    file_name: str = ""
+    """As a server named it; empty where the item's own name tells the kind."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +131,17 @@ class LoadedChunk:
     pixels: Image | None = None
     """RGB, orientation applied, alpha on white."""
     audio: AudioSegment | None = None
-    """16 kHz mono, this utterance only."""
+    """16 kHz mono, this utterance only. It is transcribed, unless there is a text already: subtitles, say."""
+    scan: bool = False
+    """Whether the pixels are a page's whose words are in no text layer, so that only OCR can read them."""
     previews: Mapping[str, Preview] = field(default_factory=dict)
-    """``clip``: the utterance as MP3."""
+    """``clip``: the utterance as MP3. ``film``: some seconds of a video from ``start``, MP4. ``words``: where in the
+    sound or on the page each word is. Of pictures ``thumbnail`` and ``proxy``, see :attr:`LoadedItem.previews`."""
 
 
 @dataclass(frozen=True)
 class LoadedItem:
-    """What a loader makes of an item's content."""
+    """What a loader makes of an item's content, or of a section of what is long."""
 
     chunks: tuple[LoadedChunk, ...]
     notes: tuple[str, ...] = ()
@@ -146,6 +151,12 @@ class LoadedItem:
     previews: Mapping[str, Preview] = field(default_factory=dict)
     """Of the whole item. ``thumbnail``: WebP of at most 480 pixels a side, for cards. ``proxy``: JPEG of at most 1,024
     pixels a side, for generators. ``peaks``: loudness over time as bytes 0..255, for waveforms."""
+    reached: float = 0.0
+    """Of a section: how far into the item it ends, in :attr:`unit`."""
+    of: float | None = None
+    """How long the whole is, in :attr:`unit`; ``None`` where that is not known."""
+    unit: str = ""
+    """``seconds`` or ``pages``."""
 
 
 @dataclass(frozen=True)

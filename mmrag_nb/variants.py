@@ -10,7 +10,8 @@ from traitlets import Bool
 from . import registry
 from .errors import InvalidSetting
 from .parts import Parts
-from .settings import MODELS, PRESETS, Settings
+from .presets import MODELS, PRESETS
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

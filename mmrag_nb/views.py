@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .settings import NONE, PRESETS
+from .presets import NONE, PRESETS
 from .types import LoadedChunk, LoadedItem
 
 if TYPE_CHECKING:

@@ -39,6 +39,17 @@ class Tally:
         finally:
             self.seconds[stage] += time.perf_counter() - start  # type: ignore[assignment]
 
+    def count(self, item: Item, *, fresh: bool) -> None:
+        """Count an item as indexed; ``fresh`` where something of it was embedded."""
+        self.items[item.modality] += 1
+        self.embedded += fresh
+        self.reused += not fresh
+
+    def note(self, item: str, remark: str) -> None:
+        """Remark something on an item, once."""
+        if (item, remark) not in self.notes:
+            self.notes.append((item, remark))
+
     def report(self, *, interrupted: bool = False) -> IndexReport:
         """What is shown in the end."""
         return IndexReport(
@@ -67,3 +78,10 @@ class Work:
     """Of an earlier run by the same loader and transcriber; empty where there was none."""
     described: dict[int, dict[str, Described]] = field(default_factory=dict)
     """What models say of its pictures, by ordinal of the chunk."""
+    section: tuple[int, bool] | None = None
+    """As :attr:`~mmrag_nb.catalog.entries.Entry.section`."""
+
+    @property
+    def first(self) -> int:
+        """Ordinal of its first chunk."""
+        return self.section[0] if self.section else 0

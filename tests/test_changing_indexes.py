@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch")
 
 from mmrag_nb import MultimodalRAG, channelling, selecting
+from mmrag_nb.presets import NONE
 from mmrag_nb.retrieval.calibration import Statistics
-from mmrag_nb.settings import NONE
 
 SENTENCES = [{"text": f"The lantern number {n} hangs above the harbour."} for n in range(10)]
 QUESTION = "where does the lantern hang?"

@@ -21,7 +21,7 @@ from mmrag_nb.errors import EmptyIndex, MMRagError
 from mmrag_nb.models.emoji import EmojiEncoder
 from mmrag_nb.models.tags import TagCaptioner
 from mmrag_nb.models.words import WordsEncoder
-from mmrag_nb.settings import NONE, PRESETS
+from mmrag_nb.presets import NONE, PRESETS
 from mmrag_nb.views import text_view
 
 EMOJI = demo_folder() / "emoji"

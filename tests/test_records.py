@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
-from mmrag_nb.settings import NONE
+from mmrag_nb.presets import NONE
 
 EMOJI = demo_folder() / "emoji"
 ELEPHANT, GUITAR, ROCKET = (EMOJI / f"drawing_{n}.png" for n in ("09", "04", "10"))

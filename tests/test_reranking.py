@@ -9,8 +9,8 @@ pytest.importorskip("torch")
 from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import GenerationError, InvalidSetting, ModelUnavailable
+from mmrag_nb.presets import NONE
 from mmrag_nb.registry import Entry
-from mmrag_nb.settings import NONE
 from mmrag_nb.types import Generation
 
 EMOJI = demo_folder() / "emoji"

@@ -11,7 +11,7 @@ from PIL import Image
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import InvalidSetting, MMRagError, UnknownName
-from mmrag_nb.settings import NONE
+from mmrag_nb.presets import NONE
 
 EMOJI = demo_folder() / "emoji"
 STRATEGIES = ("shared", "grounded", "separate")

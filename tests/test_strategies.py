@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.errors import IndexMismatch, InvalidSetting, MissingVectors
-from mmrag_nb.settings import NONE
+from mmrag_nb.presets import NONE
 
 DEMO = demo_folder()
 STRATEGIES = ("shared", "grounded", "separate")

@@ -13,7 +13,8 @@ import numpy as np
 from mmrag_nb import registry
 from mmrag_nb.catalog.catalog import Catalog
 from mmrag_nb.catalog.entries import Entry
-from mmrag_nb.settings import NONE, Settings
+from mmrag_nb.presets import NONE
+from mmrag_nb.settings import Settings
 from mmrag_nb.types import Chunk, Item, Preview
 
 if TYPE_CHECKING:

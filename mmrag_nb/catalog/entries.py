@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from mmrag_nb.types import Chunk, Item, Metadata, Preview
 
 
+BEGUN = ", begun"
+"""Ends the recipe of an item whose last section is not there yet."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An item with its chunks, ready to be kept."""
@@ -25,6 +29,9 @@ class Entry:
     """By (ordinal of the chunk or -1 for the item, kind)."""
     described: Mapping[int, Mapping[str, Described]] = field(default_factory=dict)
     """What models say of its pictures, by ordinal of the chunk, then ``caption`` or ``ocr``."""
+    section: tuple[int, bool] | None = None
+    """Of a part of an item that comes in several: ordinal of its first chunk, and whether it is the last part. ``None``
+    for an item as a whole."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.errors import IndexFileError
 
+from .entries import BEGUN
 from .lexicon import Lexicon
 from .removal import give_back, remove_items
 from .spaces import LITTLE
@@ -30,6 +31,7 @@ _OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
 """What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
 
 
+_BEHIND_ALL = 1 << 60
 _OF_CONTENT = ("image", "audio")
 """Views that hold whatever is said of an item."""
 
@@ -90,7 +92,8 @@ class Writing(Lexicon):
     ) -> None:
         """Keep ``entries``, ``vectors`` (by space, then key) and ``meta`` (what made them) in one transaction.
 
-        An item known by its hash is replaced.
+        An item known by its hash is replaced; a section replaces the chunks in its place, the last one also what
+        is behind it.
         """
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
@@ -101,12 +104,26 @@ class Writing(Lexicon):
     def _add_entry(self, db: sqlite3.Connection, entry: Entry) -> None:
         item = entry.item
         kept = self._other_views(entry)
-        db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
-        number = db.execute(
+        if entry.section is None:
+            db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
+        else:
+            _make_room(db, entry)
+        said = (
+            item.id,
+            item.uri,
+            item.modality,
+            _json(item.metadata),
+            _json(entry.facts),
+            entry.recipe,
+            *_record(item),
+        )
+        db.execute(
             "INSERT INTO items (hash, uri, modality, metadata, facts, recipe, record, record_name) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (item.id, item.uri, item.modality, _json(item.metadata), _json(entry.facts), entry.recipe, *_record(item)),
-        ).lastrowid
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (hash) DO UPDATE SET "
+            "uri = ?2, metadata = ?4, facts = ?5, recipe = ?6, record = ?7, record_name = ?8",
+            said,
+        )
+        (number,) = db.execute("SELECT id FROM items WHERE hash = ?", (item.id,)).fetchone()
         named = _named(item)
         for chunk, views in zip(entry.chunks, entry.views, strict=True):
             row = (number, chunk.ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
@@ -126,12 +143,14 @@ class Writing(Lexicon):
             )
             _describe(db, chunk_id, described)
         previews = ((number, *place, p.mime, p.data) for place, p in entry.previews.items())
-        db.executemany("INSERT INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews)
+        db.executemany(
+            "INSERT OR REPLACE INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews
+        )
 
     def _other_views(self, entry: Entry) -> dict[int, tuple[list[tuple[str, str]], Mapping[str, Described]]]:
         """What other strategies have of the same chunks, made by the same recipe: it stays, where it still holds."""
         known = self.find(entry.item.id)
-        if known is None or known[1] != entry.recipe:
+        if known is None or known[1].removesuffix(BEGUN) != entry.recipe.removesuffix(BEGUN):
             return {}
         ids = self.chunk_ids(entry.item.id)
         stored = self.records(ids)
@@ -222,6 +241,17 @@ class Writing(Lexicon):
         with suppress(IndexFileError), self._write(contents=False) as db:
             if self.generation == state:
                 db.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _make_room(db: sqlite3.Connection, entry: Entry) -> None:
+    """Delete what stands where the section ``entry`` goes, and behind the last one."""
+    assert entry.section is not None
+    first, is_last = entry.section
+    until = _BEHIND_ALL if is_last else first + len(entry.chunks)
+    number = "(SELECT id FROM items WHERE hash = ?)"
+    for table in ("chunks", "previews"):
+        place = f"DELETE FROM {table} WHERE item = {number} AND ordinal >= ? AND ordinal < ?"  # noqa: S608
+        db.execute(place, (entry.item.id, first, until))
 
 
 def _add_vectors(db: sqlite3.Connection, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:

@@ -96,6 +96,10 @@ class AudioLoader:
             previews={"peaks": peaks(sound.pcm)},
         )
 
+    def sections(self, content: Content, name: str) -> Iterator[LoadedItem]:
+        """Read ``content`` as :meth:`load` does."""
+        yield self.load(content, name)
+
     def _decoded(self, content: Content) -> Sound:
         from .sound import decode, from_segment
 

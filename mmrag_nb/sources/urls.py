@@ -67,7 +67,7 @@ def resolve_url(
     assert modality is not None
     shown = redact(url.partition("#")[0])
     item = Item(hashlib.sha256(found.body).hexdigest(), shown, modality, metadata)
-    return Resolved(item, found.body, found.media_type)
+    return Resolved(item, found.body, found.media_type, file_name=found.name)
 
 
 def fetch(

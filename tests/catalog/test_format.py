@@ -14,7 +14,7 @@ from mmrag_nb.catalog.schema import APPLICATION_ID, VERSION
 from mmrag_nb.errors import IndexFileError
 from mmrag_nb.models.emoji import EmojiEncoder
 from mmrag_nb.models.words import WordsEncoder
-from mmrag_nb.settings import NONE
+from mmrag_nb.presets import NONE
 
 EMOJI = demo_folder() / "emoji"
 HARP = "A concert harp has forty-seven strings and seven pedals."

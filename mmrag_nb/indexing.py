@@ -41,9 +41,24 @@ _PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "vi
 
 
 class Indexing:
-    """One run of ``index``."""
+    """One run of ``index``.
 
-    def __init__(self, parts: Parts, catalog: Catalog, settings: Settings, progress: Progress | None) -> None:
+    Parameters
+    ----------
+    first_section
+        Of what is long, index the first section alone; :attr:`share` tells how many of them the whole would be.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        catalog: Catalog,
+        settings: Settings,
+        progress: Progress | None,
+        *,
+        first_section: bool = False,
+    ) -> None:
+        self._first_section, self.share = first_section, 1.0
         self._parts, self._catalog, self._settings = parts, catalog, settings
         self._progress: Progress = progress or _silent
         self.tally = Tally()
@@ -112,6 +127,9 @@ class Indexing:
                     break
                 going, fresh = True, fresh or kept[0][1]
                 first += len(work.loaded.chunks)
+                if self._first_section:
+                    self.share = max(1.0, (work.loaded.of or 0.0) / (work.loaded.reached or 1.0))
+                    break
         if going:
             self.tally.count(resolved.item, fresh=fresh)
         self._done([resolved])

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 from .errors import MMRagError
 from .loaders.excerpt import size
 from .loading import up_to_date
+from .parts import loader_name
 from .presets import NONE
-from .registry import entry, modality_of
+from .registry import entry, modality_of, names
 from .reports import Plan, Planned, Skipped
 from .settings import model_entry
 from .trial import Trial, try_out
 from .types import MODALITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from .catalog.catalog import Catalog
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Modality, Resolved, Source
 
-_PLURAL = {"text": "texts", "image": "pictures", "audio": "sounds", "video": "videos"}
+_NAMES = {"image": "pictures", "audio": "sounds", "pdf": "PDFs"}
+"""What is said for several things of a loader, where it is not the loader's name with an s."""
 
 
 class Planning:
@@ -70,17 +72,18 @@ class Planning:
         seconds: Counter[str] = Counter()
         if items:
             seconds["resolve"] += time.perf_counter() - start  # type: ignore[assignment]
-        needed = {modality: self._needed(modality) for modality in MODALITIES if items.get(modality)}
+        needed = {name: self._needed(name) for name in names("loader") if items.get(name)}
         absent = self._absent(set().union(*needed.values()))
-        told = [modality for modality in needed if not absent & needed[modality]]
-        ways = self._ways(told) if told else []
-        kinds, vectors, tried = [], Counter[str](), 0
-        for modality in needed:
-            kind, trial, scale = self._kind(modality, items[modality], ways if modality in told else [])
-            kinds.append(kind)
+        told = [name for name in needed if not absent & needed[name]]
+        ways = self._ways({kind for name in told for kind in entry("loader", name).makes}) if told else []
+        parts, vectors, tried = list[Planned](), Counter[str](), 0
+        for name in needed:
+            part, trial, scale = self._kind(name, items[name], ways if name in told else [])
+            parts.append(part)
             tried += trial.tried
-            seconds.update(kind.seconds)
+            seconds.update(part.seconds)
             vectors.update({space: round(scale * size) for space, size in trial.vectors.items()})
+        kinds = _by_modality(parts)
         new = sum(kind.new for kind in kinds)
         self._remark(absent, needed)
         return Plan(
@@ -94,26 +97,28 @@ class Planning:
             remarks=tuple(self._remarks),
         )
 
-    def _resolved(self, sources: Sequence[Source], *, records: bool) -> dict[Modality, list[Resolved]]:
+    def _resolved(self, sources: Sequence[Source], *, records: bool) -> dict[str, list[Resolved]]:
+        """The items, by the loader that reads them."""
         from .sources.outline import expected
         from .sources.resolve import resolve
 
         total = expected(sources, modality_of=modality_of, records=records).total()
-        items: dict[Modality, list[Resolved]] = {}
+        items: dict[str, list[Resolved]] = {}
         for place, one in enumerate(resolve(sources, modality_of=modality_of, records=records), 1):
             self._progress("opening sources", place, max(place, total))
             if isinstance(one, Skipped):
                 self._skipped.append(one)
             else:
-                items.setdefault(one.item.modality, []).append(one)
+                items.setdefault(loader_name(one), []).append(one)
         return items
 
     # -- models ----------------------------------------------------------------------------------------------------
 
-    def _needed(self, modality: Modality) -> set[str]:
-        """The settings whose models would work on items of ``modality``."""
+    def _needed(self, loader: str) -> set[str]:
+        """The settings whose models would work on what that loader reads."""
         reader = "clip" if self._settings.chosen("text") == NONE else "text"
-        needed = {reader} | {"image": {"clip"}, "audio": {"speech"}}.get(modality, set())
+        made = entry("loader", loader).makes
+        needed = {reader} | {model for kind, model in (("image", "clip"), ("audio", "speech")) if kind in made}
         return {model for model in needed if self._settings.chosen(model) != NONE}
 
     def _absent(self, models: set[str]) -> set[str]:
@@ -128,9 +133,9 @@ class Planning:
                     absent.add(model)
         return absent
 
-    def _ways(self, modalities: Sequence[Modality]) -> list[Way]:
+    def _ways(self, made: Collection[Modality]) -> list[Way]:
         with self._offline():
-            ways = self._parts.ways(self._progress, pictures="image" in modalities, sounds="audio" in modalities)
+            ways = self._parts.ways(self._progress, pictures="image" in made, sounds="audio" in made)
         for way in ways:
             self._catalog.holds(way.encoder.space, way.encoder.fingerprint)
         return ways
@@ -158,34 +163,35 @@ class Planning:
 
     # -- items -----------------------------------------------------------------------------------------------------
 
-    def _kind(self, modality: Modality, items: Sequence[Resolved], ways: Sequence[Way]) -> tuple[Planned, Trial, float]:
-        """The plan for the items of one modality, the trial it rests on, and how often that goes into the whole."""
+    def _kind(self, loader: str, items: Sequence[Resolved], ways: Sequence[Way]) -> tuple[Planned, Trial, float]:
+        """The plan for the items of one loader, the trial it rests on, and how often that goes into the whole."""
+        modality = items[0].item.modality
         new = [one for one in items if not self._is_known(one, ways)]
         known = len(items) - len(new)
         weights: list[float] = [1.0] * len(new)
-        if modality == "audio":
+        if loader == "audio":
             new, weights = self._sounds(new, heard=bool(ways))
-        elif modality == "text":
+        elif loader != "image":
             weights = [float(max(1, size(one.content))) for one in new]
         if not new:
             return Planned(modality, 0, known), Trial(), 0.0
         trial = Trial()
         if ways:
-            self._progress(f"trying some of {len(new):,} {_PLURAL[modality]}", 0, None)
-            trial = try_out(new, weights, self._parts, self._settings)
+            self._progress(f"trying some of {len(new):,} {_NAMES.get(loader, f'{loader}s')}", 0, None)
+            trial = try_out(loader, new, weights, self._parts, self._settings)
         self._skipped += trial.skipped
         left = len(new) - len(trial.skipped)
         if not trial.weight:
             if ways:
-                self._remarks.append(f"none of the {_PLURAL[modality]} tried could be measured")
-            return Planned(modality, left, known, left if modality == "image" else None, None), trial, 0.0
+                self._remarks.append(f"none of the {_NAMES.get(loader, f'{loader}s')} tried could be measured")
+            return Planned(modality, left, known, left if loader == "image" else None, None), trial, 0.0
         scale = sum(weights) / trial.weight
         return (
             Planned(
                 modality,
                 left,
                 known,
-                left if modality == "image" else max(left, round(scale * trial.chunks)),
+                left if loader == "image" else max(left, round(scale * trial.chunks)),
                 round(scale * trial.growth),
                 {stage: scale * seconds for stage, seconds in trial.seconds.items()},
             ),
@@ -229,16 +235,31 @@ class Planning:
         usual = sum(known) / len(known) if known else 1.0  # where a header does not say
         return taken, [max(0.01, usual if seconds is None else seconds) for seconds in lengths]
 
-    def _remark(self, absent: set[str], needed: Mapping[Modality, set[str]]) -> None:
+    def _remark(self, absent: set[str], needed: Mapping[str, set[str]]) -> None:
         """Say what cannot be told, and what to do about it."""
         if absent:
             models = " and ".join(self._settings.chosen(model) for model in sorted(absent))
-            kinds = " and ".join(_PLURAL[modality] for modality in needed if absent & needed[modality])
+            kinds = " and ".join(_NAMES.get(name, f"{name}s") for name in needed if absent & needed[name])
             self._remarks.append(
                 f"{models}: not on this machine, so to be downloaded first. How long {kinds} take and how large they "
                 "get cannot be told before. Index one of them, then ask again; or choose models that ship with the "
                 'package, %config MMRag.preset = "offline"'
             )
+
+
+def _by_modality(parts: Sequence[Planned]) -> list[Planned]:
+    """One row for each modality, several loaders' parts added up."""
+    rows: dict[Modality, Planned] = {}
+    for part in parts:
+        row = rows.get(part.modality)
+        if row is not None:
+            chunks = None if None in {row.chunks, part.chunks} else (row.chunks or 0) + (part.chunks or 0)
+            growth = None if None in {row.growth, part.growth} else (row.growth or 0) + (part.growth or 0)
+            seconds = Counter(row.seconds)
+            seconds.update(part.seconds)
+            part = Planned(part.modality, row.new + part.new, row.known + part.known, chunks, growth, dict(seconds))  # noqa: PLW2901
+        rows[part.modality] = part
+    return [rows[modality] for modality in MODALITIES if modality in rows]
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:

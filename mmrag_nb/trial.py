@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -14,20 +15,23 @@ from typing import TYPE_CHECKING
 from .catalog.catalog import Catalog
 from .errors import LoadError
 from .indexing import Indexing
-from .loaders.excerpt import as_segment, first_bytes, first_seconds, size
+from .loaders.excerpt import as_segment, first_bytes, first_seconds, size, sound_seconds
 from .loaders.sound import RATE
 from .loaders.utterances import utterances
+from .parts import loader_name
+from .presets import NONE
+from .registry import entry
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .parts import Parts
     from .reports import Skipped
-    from .settings import Settings
-    from .types import Modality, Resolved
+    from .types import Resolved
 
-_MOST: dict[Modality, int] = {"text": 6, "image": 6, "audio": 2}
-"""Items that are tried."""
+_MOST = {"text": 6, "image": 6, "audio": 2, "notebook": 3, "pdf": 2, "video": 1}
+"""Items that are tried, by loader."""
 _TEXT = 1 << 15
 """Bytes of a text that are tried."""
 _LISTENED = 60.0
@@ -44,7 +48,7 @@ class Trial:
 
     tried: int = 0
     weight: float = 0.0
-    """What was tried: pictures, bytes of texts, seconds of sounds."""
+    """What was tried: pictures, seconds of sounds, bytes of all else."""
     chunks: float = 0.0
     growth: float = 0.0
     """Bytes in the index."""
@@ -56,29 +60,34 @@ class Trial:
     """Items that indexing would skip, too."""
 
 
-def try_out(items: Sequence[Resolved], weights: Sequence[float], parts: Parts, settings: Settings) -> Trial:
-    """Index some of ``items``, all of one modality, and throw the result away.
+def try_out(
+    loader: str, items: Sequence[Resolved], weights: Sequence[float], parts: Parts, settings: Settings
+) -> Trial:
+    """Index some of ``items``, all of them read by ``loader``, and throw the result away.
 
     Parameters
     ----------
     weights
-        By which each item is to be counted: 1 for a picture, bytes of a text, seconds of a sound.
+        By which each item is to be counted: 1 for a picture, seconds of a sound, bytes of all else.
     """
-    modality = items[0].item.modality
-    chosen = _of_all_sizes([size(one.content) for one in items], weights, _MOST.get(modality, 1))
+    chosen = _of_all_sizes([size(one.content) for one in items], weights, _MOST.get(loader, 1))
     trial = Trial()
-    if modality == "audio":
-        _warm(parts)
+    if entry("loader", loader).long:
+        if "audio" in entry("loader", loader).makes:
+            _warm(parts)
         start = time.perf_counter()
         for number in chosen:
-            _listen(items[number], weights[number], trial, parts, settings)
+            if loader == "audio":
+                _listen(items[number], weights[number], trial, parts, settings)
+            else:
+                _begin(items[number], weights[number], trial, parts, settings)
             if time.perf_counter() - start > _PATIENCE:
                 break
         return trial
-    some = [_beginning(items[number]) for number in chosen]
-    weight = sum(min(weights[number], _TEXT) for number in chosen) if modality == "text" else len(chosen)
+    some = [_beginning(items[number]) if loader == "text" else items[number] for number in chosen]
+    tried = [min(weights[number], _TEXT) if loader == "text" else weights[number] for number in chosen]
     _run(some[:1], Trial(), parts, settings, weight=1)  # what is slow only once is not counted
-    _run(some, trial, parts, settings, weight=weight)
+    _run(some, trial, parts, settings, weight=sum(tried))
     cut = {part.item.uri for part, number in zip(some, chosen, strict=True) if part is not items[number]}
     trial.skipped = [one for one in trial.skipped if one.source not in cut]  # the whole may be sound
     return trial
@@ -99,13 +108,21 @@ def _of_all_sizes(sizes: Sequence[int], weights: Sequence[float], most: int) -> 
 
 
 def _run(
-    items: list[Resolved], trial: Trial, parts: Parts, settings: Settings, *, weight: float, times: float = 1.0
+    items: list[Resolved],
+    trial: Trial,
+    parts: Parts,
+    settings: Settings,
+    *,
+    weight: float,
+    times: float = 1.0,
+    first_section: bool = False,
 ) -> None:
     """Index ``items`` and count what it took ``times`` times, where they are the beginning of more."""
     scratch = Catalog()
     empty = scratch.size()
-    run = Indexing(parts, scratch, settings, None)
+    run = Indexing(parts, scratch, settings, None, first_section=first_section)
     run.batch(items)
+    times *= run.share
     trial.tried += len(items)
     trial.skipped += run.tally.skipped
     trial.weight += weight
@@ -119,9 +136,24 @@ def _run(
     scratch.close()
 
 
+def _begin(resolved: Resolved, weight: float, trial: Trial, parts: Parts, settings: Settings) -> None:
+    """Try the first section of what is long, for all of it; of the sound of a video some seconds are transcribed."""
+    deaf = Settings(**{**settings.trait_values(), "speech": NONE})
+    _run([resolved], trial, parts.under(deaf), deaf, weight=weight, first_section=True)
+    hears = "audio" in entry("loader", loader_name(resolved)).makes and settings.chosen("speech") != NONE
+    with suppress(LoadError):  # it has no sound
+        if hears and (seconds := sound_seconds(resolved.content)):
+            heard = Trial()
+            _listen(resolved, seconds, heard, parts, settings)
+            share = seconds / heard.weight if heard.weight else 0.0
+            trial.seconds["transcribe"] = trial.seconds.get("transcribe", 0) + share * heard.seconds.get(
+                "transcribe", 0
+            )
+
+
 def _beginning(resolved: Resolved) -> Resolved:
-    """As much of a text as is tried; a picture as it is."""
-    if resolved.item.modality != "text" or size(resolved.content) <= _TEXT:
+    """As much of a text as is tried."""
+    if size(resolved.content) <= _TEXT:
         return resolved
     return replace(resolved, content=first_bytes(resolved.content, _TEXT))
 

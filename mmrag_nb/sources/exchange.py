@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import ssl
 from contextlib import suppress
+from http.client import HTTPResponse
+from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://|(?P<bare>data|file|javascript|mailto|gopher|ftp|https?):", re.IGNORECASE
 )
-_HEADERS = {"User-Agent": "mmrag-nb (multimodal RAG in notebooks)", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+_HEADERS = {"User-Agent": "mmrag-nb (multimodal RAG in notebooks)", "Accept": "*/*", "Accept-Encoding": "gzip"}
+_HOST = re.compile(r"[\w.~-]+|\[[0-9A-Fa-f:.]+(%[\w.~-]+)?\]", re.ASCII)
+"""What a name or address is made of: releases of urllib3 differ in what they let pass."""
+_LONGEST_LINE = 1 << 17
+"""Bytes; twice as many as the standard library takes for a header."""
+_MAX_LENGTH = 8_000
+"""Longest URL, characters: encoding a name of other scripts takes time that grows with its square."""
 
 
 def is_url(text: str) -> bool:
@@ -43,19 +51,40 @@ def check_url(url: str) -> Url:
         raise SourceError("file: addresses are not read: type the path itself")
     if scheme not in {"http", "https"}:
         raise SourceError(f"{scheme or 'such'}: addresses are not supported, only http and https")
+    if len(url) > _MAX_LENGTH:
+        raise SourceError(f"not a valid URL: longer than {_MAX_LENGTH:,} characters")
     try:
         parsed = parse_url(url)
     except LocationParseError:
         raise SourceError("not a valid URL") from None
     if not parsed.host:
         raise SourceError("not a valid URL: it names no host")
+    if not _HOST.fullmatch(parsed.host):
+        raise SourceError("not a valid URL: its host is no name and no address")
+    if parsed.port == 0:
+        raise SourceError("not a valid URL: there is no port 0")
     if parsed.auth is not None:
         raise SourceError("a URL with a user name or password is refused: download the file and name it by its path")
     return parsed
 
 
+class _Lines(BufferedReader):
+    """What a server sends, its lines bounded: one without end is not to fill the memory."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return super().readline(size if size is not None and 0 <= size < _LONGEST_LINE else _LONGEST_LINE)
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fp = _Lines(self.fp.detach())
+
+
 class _Watched:
     """A connection that ends with its deadline."""
+
+    response_class: type[HTTPResponse] = _Answer
 
     # ``_new_conn`` is where urllib3's own SOCKS connections step in. Were it no longer called, the address would
     # still be the checked one: the pool knows no other.

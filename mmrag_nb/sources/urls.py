@@ -11,21 +11,25 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
-from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as NetworkTimeoutError
 from urllib3.util import parse_url
 
 from mmrag_nb.errors import SourceError
-from mmrag_nb.types import Item, Metadata, Modality, Resolved
+from mmrag_nb.types import Item, Resolved
 
 from .deadline import Deadline
 from .exchange import Exchange
-from .redaction import brief, redact
+from .inflating import inflated
+from .inside import HEAD, UNTOLD, told, unsupported
+from .redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from urllib3 import BaseHTTPResponse
+
+    from mmrag_nb.types import Metadata
+
+    from .inside import ModalityOf
 
 MAX_BYTES = 100_000_000
 """Largest body, bytes, decompressed."""
@@ -35,6 +39,7 @@ MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BLOCK = 1 << 16
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,15 @@ class Download:
 
     body: bytes
     media_type: str
-    """MIME type as the server names it, lower case, without parameters; empty where it names none."""
+    """MIME type as the server names it, lower case, without parameters; empty where it names none. Where the body is
+    something else that is read, that one's."""
     name: str
-    """File name by the server or by the last URL; never empty."""
+    """File name by the server or by the last URL; never empty. Its ending is that of what the body is."""
+    note: str = ""
+    """Where the body is not what the server says."""
 
 
-def resolve_url(
-    url: str, metadata: Metadata, *, modality_of: Callable[[str, str], Modality | None], allow_private: bool
-) -> Resolved:
+def resolve_url(url: str, metadata: Metadata, *, modality_of: ModalityOf, allow_private: bool) -> Resolved:
     """Download ``url`` to an item.
 
     Raises
@@ -58,22 +64,19 @@ def resolve_url(
     SourceError
         As :func:`fetch`; or what the server sends is of an unsupported kind, or empty.
     """
-
-    def supported(name: str, media_type: str) -> bool:
-        return modality_of(name, media_type) is not None
-
-    found = fetch(url, supported=supported, allow_private=allow_private)
+    found = fetch(url, modality_of=modality_of, allow_private=allow_private)
     modality = modality_of(found.name, found.media_type)
     assert modality is not None
     shown = redact(url.partition("#")[0])
     item = Item(hashlib.sha256(found.body).hexdigest(), shown, modality, metadata)
-    return Resolved(item, found.body, found.media_type, file_name=found.name)
+    notes = (found.note,) if found.note else ()
+    return Resolved(item, found.body, found.media_type, notes, file_name=found.name)
 
 
 def fetch(
     url: str,
     *,
-    supported: Callable[[str, str], bool] = lambda name, media_type: True,  # noqa: ARG005
+    modality_of: ModalityOf = lambda name, media_type: "text",  # noqa: ARG005
     allow_private: bool = False,
     max_bytes: int = MAX_BYTES,
     seconds: float = SECONDS,
@@ -85,8 +88,9 @@ def fetch(
 
     Parameters
     ----------
-    supported
-        Told the file name and the MIME type before the body is read; ``False`` refuses it.
+    modality_of
+        Which modality a file name and a MIME type are loaded as; ``None`` refuses it, before the body is read where
+        the server tells the kind.
     allow_private
         Let loopback and private addresses pass.
     max_bytes
@@ -104,7 +108,7 @@ def fetch(
             for _ in range(MAX_REDIRECTS + 1):
                 with Exchange(url, deadline, allow_private=allow_private) as response:
                     if response.status not in _REDIRECTS:
-                        return _read(url, response, supported, max_bytes, deadline)
+                        return _read(url, response, modality_of, max_bytes, deadline)
                     url = _redirected(url, response)
         except HTTPError as error:
             raise SourceError(_reason(error, deadline)) from None
@@ -125,39 +129,49 @@ def _redirected(url: str, response: BaseHTTPResponse) -> str:
 
 
 def _read(
-    url: str, response: BaseHTTPResponse, supported: Callable[[str, str], bool], max_bytes: int, deadline: Deadline
+    url: str, response: BaseHTTPResponse, modality_of: ModalityOf, max_bytes: int, deadline: Deadline
 ) -> Download:
     if response.status != HTTPStatus.OK:
         phrase = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else ""
         raise SourceError(f"the server answers {response.status} {phrase}".rstrip())
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    disposition = Message()
-    disposition["Content-Disposition"] = response.headers.get("Content-Disposition", "")
-    name = _file_name(disposition.get_filename() or unquote(parse_url(url).path or ""))
-    if not supported(name, media_type):
-        raise SourceError(f"what the server sends is not supported ({media_type or 'kind not named'}, {brief(name)})")
-    if "," in response.headers.get("Content-Encoding", ""):
-        raise SourceError("the body is compressed more than once: refused")
+    name = _file_name(_disposed(response) or unquote(parse_url(url).path or ""))
+    if media_type not in UNTOLD and modality_of(name, media_type) is None:
+        raise unsupported(name, media_type)
     too_large = f"larger than {max_bytes / 1e6:g} MB: download it and name it by its path"
     if (response.length_remaining or 0) > max_bytes:
         raise SourceError(too_large)
-    body = bytearray()
-    for block in response.stream(_BLOCK, decode_content=True):
+    body, kind = bytearray(), None
+    blocks = response.stream(_BLOCK, decode_content=False)
+    for block in inflated(blocks, response.headers.get("Content-Encoding", "")):
         body += block
         if len(body) > max_bytes:
             raise SourceError(too_large)
         if deadline.over:
             break
+        if kind is None and len(body) >= HEAD:
+            kind = told(name, media_type, bytes(body[:HEAD]), modality_of)
     if deadline.over:  # a connection that was shut down can look like the end of a body
         raise SourceError(_late(deadline))
     if not body:
         raise SourceError("the server sends an empty body")
-    return Download(bytes(body), media_type, name)
+    kind = kind or told(name, media_type, bytes(body[:HEAD]), modality_of)
+    return Download(bytes(body), kind.media_type, kind.name, kind.note)
+
+
+def _disposed(response: BaseHTTPResponse) -> str:
+    """The file name that the server gives, if any."""
+    disposition = Message()
+    try:
+        disposition["Content-Disposition"] = response.headers.get("Content-Disposition", "")
+        return disposition.get_filename() or ""
+    except Exception:  # noqa: BLE001  # the library's reader fails in several ways on what makes no sense
+        return ""
 
 
 def _file_name(path: str) -> str:
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return "".join(c for c in name if c.isprintable()).strip() or "index"
+    return "".join(c for c in name if c.isprintable()).strip()[-_LONGEST_NAME:] or "index"
 
 
 def _late(deadline: Deadline) -> str:
@@ -173,6 +187,4 @@ def _reason(error: HTTPError, deadline: Deadline) -> str:
     if isinstance(error, SSLError):
         unverified = isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError)
         return "the server's certificate is not valid for it" if unverified else "no secure connection comes about"
-    if isinstance(error, DecodeError):
-        return "the body's compression is damaged"
     return "the connection broke off before the end"

@@ -391,10 +391,10 @@ def test_no_server_holds_us_longer_than_the_limit(at, path):
 
 
 def test_an_unsupported_kind_is_refused_before_its_body(at):
-    def supported(name, media_type):
-        return media_type != "text/plain"
+    def kinds(name, media_type):
+        return None if media_type == "text/plain" else "text"
 
-    assert "not supported (text/plain, endless)" in reason(at("endless"), supported=supported)
+    assert "not supported (text/plain, endless)" in reason(at("endless"), modality_of=kinds)
 
 
 def test_no_thread_or_timer_stays_behind(at):

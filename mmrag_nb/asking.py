@@ -186,7 +186,7 @@ class Asking:
         if self._known[0] != state:  # looked up once per state of the index, not for each question
             if not self._catalog.chunk_count():
                 raise EmptyIndex
-            self._known = (state, set(self._catalog.counts()), set())  # type: ignore[arg-type]
+            self._known = (state, self._catalog.kinds(), set())
         _, holds, compared = self._known
         ways = self._parts.ways(progress, pictures=pictures or "image" in holds, sounds=sounds or "audio" in holds)
         for encoder in _encoders(ways).values():
@@ -201,12 +201,12 @@ class Asking:
         """What the index lacks for the strategy in force."""
         if not self._catalog.chunk_count():
             raise EmptyIndex
-        holds = set(self._catalog.counts())
+        holds = self._catalog.kinds()
         return self._completing.lacking(self._parts.ways(pictures="image" in holds, sounds="audio" in holds))
 
     def _complete(self, ways: Sequence[Way], progress: Progress | None) -> None:
         """Compute what the strategy needs and the index lacks, once; what was made with other models stays as it is."""
-        describing = self._parts.described_by() if any(way.view == "grounded" for way in ways) else {}
+        describing = self._parts.described_by(self._parts.telling)
         needed = (*(way.encoder.space + way.view for way in ways), *describing.values())
         if self._whole == (self._catalog.generation, needed):
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .carrying import pixels_of
+from .catalog.entries import Described
 from .describing import describe, texts
 from .embedding import embed
 from .errors import LoadError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .catalog.catalog import Catalog
-    from .catalog.entries import Described, Stored
+    from .catalog.entries import Stored
     from .parts import Parts
     from .protocols import Progress
     from .retrieval.ways import Way
@@ -32,6 +32,8 @@ _LONGEST = 3600.0
 """Seconds of a stored clip that are decoded at most; a longer one did not come from us."""
 BATCH = 8
 """Chunks that are described, embedded and committed together: what a kill can lose."""
+_OF_WORDS = ("text", "titled")
+"""Views of a picture that hold what is written in it, where that counts."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,22 @@ class Completing:
     def __init__(self, parts: Parts, catalog: Catalog, settings: Settings) -> None:
         self._parts, self._catalog, self._settings = parts, catalog, settings
 
-    def lacking(self, ways: Sequence[Way], item: str | None = None) -> Lacking:
-        """What is missing for ``ways``, of one item (by its id) or of all; silence, say, has nothing to embed."""
+    def lacking(self, ways: Sequence[Way], items: str | Sequence[str] | None = None) -> Lacking:
+        """What is missing for ``ways``, of some items (by their ids) or of all; silence, say, has nothing to embed."""
         catalog = self._catalog
         kinds: Counter[Modality] = Counter()
-        undescribed = self._undescribed(ways, item)
-        chunks = set(undescribed)
+        undescribed = self._undescribed(items)
+        reread = self._reread(ways, items)
+        chunks = {*undescribed, *reread}
         for way in ways:
-            lacking = catalog.unembedded(way.encoder.space, way.view, way.kinds, item)
+            lacking = catalog.unembedded(way.encoder.space, way.view, way.kinds, items)
             for start in range(0, len(lacking), 1_000):
                 stored = catalog.records(lacking[start : start + 1_000])
                 for chunk, one in stored.items():
-                    if _can(way, one):
+                    if self._can(way, one):
                         chunks.add(chunk)
                         kinds[one.chunk.modality] += 1
-        kinds["image"] = max(kinds["image"], len(undescribed))
+        kinds["image"] = max(kinds["image"], len({*undescribed, *reread}))
         return Lacking(self._settings.strategy, tuple(sorted(chunks)), len(undescribed), dict(+kinds))
 
     def same_models(self) -> bool:
@@ -102,15 +105,15 @@ class Completing:
         for way in ways:
             encoder = way.encoder
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
-        grounded = any(way.view == "grounded" for way in ways)
-        undescribed = set(self._undescribed(ways))
+        telling = self._parts.telling
+        undescribed = set(self._undescribed())
         done = 0
         for batch in _batches(lacking.chunks):
             if progress is not None:
                 progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
             stored = self._catalog.records(batch)
             told = self._described([one for one in batch if one in undescribed], stored, progress)
-            said = {one: {**stored[one].described, **told.get(one, {})} if grounded else {} for one in batch}
+            said = {one: texts({**stored[one].described, **told.get(one, {})}, telling) for one in batch}
             self._add(batch, stored, said, told, ways)
             done += len(batch)
         if progress is not None:
@@ -122,7 +125,7 @@ class Completing:
         self,
         batch: Sequence[int],
         stored: Mapping[int, Stored],
-        said: Mapping[int, Mapping[str, Described]],
+        said: Mapping[int, Mapping[str, str]],
         told: Mapping[int, Mapping[str, Described]],
         ways: Sequence[Way],
     ) -> None:
@@ -131,7 +134,7 @@ class Completing:
         contents: dict[str, dict[str, Any]] = {}
         for one in batch:
             chunk, item = stored[one].chunk, stored[one].item
-            words = texts(said[one])
+            words = said[one]
             seen[one] = list(views(chunk, item, version_of(recipes[one]), words, ways))
             for view, key in seen[one]:
                 if view in {"image", "audio"}:
@@ -145,19 +148,48 @@ class Completing:
     def _missing(self, ways: Sequence[Way], view: str, key: str) -> bool:
         return any(self._catalog.missing(way.encoder.space, [key]) for way in ways if way.view == view)
 
-    def _undescribed(self, ways: Sequence[Way], item: str | None = None) -> list[int]:
+    def _undescribed(self, items: str | Sequence[str] | None = None) -> list[int]:
         """Pictures that lack what the models in force would tell of them, where it is needed at all."""
-        if all(way.view != "grounded" for way in ways):
+        models = self._parts.described_by(self._parts.telling)
+        return sorted({one for kind, model in models.items() for one in self._catalog.undescribed(kind, model, items)})
+
+    def _reread(self, ways: Sequence[Way], items: str | Sequence[str] | None = None) -> list[int]:
+        """Pictures embedded without the words that were read in them, or still with them where they count no more."""
+        if self._settings.strategy == "grounded":
             return []
-        models = self._parts.described_by()
-        return sorted({one for kind, model in models.items() for one in self._catalog.undescribed(kind, model, item)})
+        found = []
+        for batch in _batches(self._catalog.with_words(items), 1_000):
+            stored, there = self._catalog.records(batch), self._catalog.views(batch)
+            for one in batch:
+                kept, told = stored[one], texts(stored[one].described, self._parts.telling)
+                now = dict(views(kept.chunk, kept.item, "", told, ways))
+                if any(now.get(view, key) != key for view, key in there.get(one, ()) if view in _OF_WORDS):
+                    found.append(one)
+        return found
 
     def _described(
         self, chunks: Sequence[int], stored: Mapping[int, Stored], progress: Progress | None
     ) -> dict[int, dict[str, Described]]:
-        pictures = {one: self._kept("image", stored[one]) for one in chunks}
-        there = {one: picture for one, picture in pictures.items() if picture is not None}
-        return dict(zip(there, describe(list(there.values()), self._parts, progress), strict=True))
+        told: dict[int, dict[str, Described]] = {}
+        in_words = self._catalog.pages_in_words(chunks)
+        for kind, model in self._parts.described_by(self._parts.telling).items():
+            lacking = [one for one in chunks if getattr(stored[one].described.get(kind), "model", None) != model]
+            pictures: dict[int, Any] = {}
+            for one in lacking:
+                if kind == "ocr" and one in in_words:
+                    told.setdefault(one, {})[kind] = Described(model, "")
+                elif (picture := self._kept("image", stored[one])) is not None:
+                    pictures[one] = picture
+            said = describe(list(pictures.values()), self._parts, progress, (kind,))
+            for one, more in zip(pictures, said, strict=True):
+                told.setdefault(one, {}).update(more)
+        return told
+
+    def _can(self, way: Way, stored: Stored) -> bool:
+        if way.view in {"image", "audio"}:
+            return True
+        told = texts(stored.described, self._parts.telling)
+        return bool(text_view(way.view, stored.chunk, stored.item, told))
 
     def _kept(self, view: str, stored: Stored) -> Any:
         """The picture or the sound as the index keeps it, the source itself may be gone; ``None`` where it does not."""
@@ -167,23 +199,15 @@ class Completing:
             return pixels_of(kept.get(kind) or kept.get("thumbnail"))
         if (preview := kept.get(kind)) is None:
             return None
-        from .loaders.excerpt import as_segment
-        from .loaders.sound import decode
+        from .loaders.excerpt import as_segment, first_seconds
 
         try:
-            return as_segment(decode(io.BytesIO(preview.data), max_seconds=_LONGEST).pcm)
+            return as_segment(first_seconds(preview.data, _LONGEST))
         except LoadError:  # an index can come from anywhere
             return None
 
 
-def _can(way: Way, stored: Stored) -> bool:
-    if way.view in {"image", "audio"}:
-        return True
-    told = {kind: said.text for kind, said in stored.described.items() if said.text}
-    return bool(text_view(way.view, stored.chunk, stored.item, told))
-
-
-def _batches(chunks: Sequence[int]) -> Iterator[list[int]]:
+def _batches(chunks: Sequence[int], most: int = BATCH) -> Iterator[list[int]]:
     rest = iter(chunks)
-    while batch := list(islice(rest, BATCH)):
+    while batch := list(islice(rest, most)):
         yield batch

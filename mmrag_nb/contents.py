@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Chunk, Metadata, Preview
 
-_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip")
+_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip", "film")
 _ID_DIGITS = 8
 """Hexadecimal digits from which the begin of an id stands for an item."""
 

@@ -28,6 +28,6 @@ def describe(
     return told
 
 
-def texts(described: Mapping[str, Described]) -> dict[str, str]:
-    """What was told, without who told it; what says nothing is left out."""
-    return {kind: said.text for kind, said in described.items() if said.text}
+def texts(described: Mapping[str, Described], kinds: Collection[str] = ("caption", "ocr")) -> dict[str, str]:
+    """What of these ``kinds`` was told, without who told it; what says nothing is left out."""
+    return {kind: said.text for kind, said in described.items() if said.text and kind in kinds}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .generation.media import taken
 from .generation.pictured import told
-from .types import Evidence
+from .types import Evidence, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,5 +44,5 @@ def _place(hit: Hit) -> str:
     if chunk.start is not None and chunk.end is not None:
         return f", {chunk.start:.1f}-{chunk.end:.1f} s"
     if chunk.page is not None:
-        return f", page {chunk.page}"
+        return f", {page_of(hit.item.uri, chunk.page)}"
     return f", passage {chunk.ordinal + 1}" if hit.item.modality == "text" else ""

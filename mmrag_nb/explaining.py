@@ -212,7 +212,7 @@ class Explaining:
         view = next(way.view for way in ways if way.modality == "text")
         encoder = self._searching.encoders()[probe.channel.space]
         stored = self._catalog.records([case.number])[case.number]
-        text = truncated(text_view(view, case.chunk, case.item, texts(stored.described)), encoder)
+        text = truncated(text_view(view, case.chunk, case.item, texts(stored.described, self._parts.telling)), encoder)
         words = carrying.shares(text, encoder, probe.query)
         start, end = case.chunk.start, case.chunk.end
         if case.chunk.modality != "audio" or start is None or end is None:

@@ -121,7 +121,7 @@ class Finding(Asking):
     @property
     def described(self) -> bool:
         """Whether the words that models say of pictures count."""
-        return bool(self._settings.strategy == "grounded")
+        return bool(self._parts.telling)
 
     # -- what is kept of a hit --------------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Finding(Asking):
         embeddable = self._catalog.embeddable(views)
         reached = len(set().union(*(probe.channel.ids.tolist() for probe in probes)))
         if not reached and (modality or self._catalog.spaces()):
-            if modality == "image" and not self._catalog.counts().get("image"):
+            if modality == "image" and "image" not in self._catalog.kinds():
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
             same = self._completing.same_models()
             if same and not self._catalog.read_only and not embeddable:  # a drawing that no words were found for, say

@@ -7,14 +7,17 @@ from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-from .catalog.entries import Entry
+from .catalog.entries import BEGUN, Described, Entry
+from .cleaning import Cleaning
 from .describing import describe, texts
 from .embedding import embed
 from .loading import Loading
 from .parts import library_versions, loader_name
 from .presets import MODELS
+from .reading import Reading
 from .registry import entry, modality_of
 from .reports import Skipped
+from .syncing import Syncing
 from .transcribing import transcribe
 from .types import Chunk
 from .views import text_view, views
@@ -63,20 +66,37 @@ class Indexing:
         self._progress: Progress = progress or _silent
         self.tally = Tally()
         self._loading = Loading(parts, catalog, settings, self.tally, self._tell)
+        self._reading = Reading(parts, catalog, settings, self.tally, self._progress)
+        self._cleaning = Cleaning(catalog, settings, self.tally)
         self._totals: Counter[Modality] = Counter()
         """Items that the sources seem to lead to."""
         self._through: Counter[Modality] = Counter()
         """Items that were indexed, reused or given up."""
 
-    def run(self, sources: Sequence[Source], *, records: bool = False) -> None:
-        """Index ``sources``, folders as ``records`` where wished; :attr:`tally` grows as each batch is committed."""
+    def run(
+        self,
+        sources: Sequence[Source],
+        *,
+        records: bool = False,
+        columns: Mapping[str, str] | None = None,
+        ignore: Sequence[str] = (),
+        prune: bool = False,
+    ) -> None:
+        """Index ``sources``, folders as ``records`` where wished; :attr:`tally` grows as each batch is committed.
+
+        ``columns`` says what columns of tables hold, ``ignore`` what folders leave out besides what the settings say.
+        With ``prune``, what is no longer in them is taken out of the index.
+        """
         from .sources.outline import expected
         from .sources.resolve import resolve
 
         tally = self.tally
-        self._totals = expected(sources, modality_of=modality_of, records=records)
+        syncing = Syncing(self._catalog, records=records)
+        how: dict[str, Any] = {"modality_of": modality_of, "records": records, "columns": columns}
+        how["ignore"] = [*self._settings.ignore, *ignore]
+        self._totals = expected(sources, **how)
         private = self._settings.allow_private_urls
-        found = resolve(sources, modality_of=modality_of, allow_private=private, records=records)
+        found = resolve(sources, allow_private=private, **how)
         while True:
             batch: list[Resolved | Skipped] = []
             with tally.clock("resolve"):
@@ -84,9 +104,13 @@ class Indexing:
                     batch.append(outcome)
                     self._progress("opening sources", self._through.total() + len(batch), self._totals.total())
             if not batch:
-                return
+                break
             tally.skipped += [one for one in batch if isinstance(one, Skipped)]
-            self.batch([one for one in batch if not isinstance(one, Skipped)])
+            items = [one for one in batch if not isinstance(one, Skipped)]
+            syncing.notice(items)
+            self.batch(items)
+        with tally.clock("commit"):
+            syncing.finish(sources, tally, prune=prune)
 
     def batch(self, batch: list[Resolved]) -> None:
         """Load, embed and commit these items: short ones together, long ones section by section."""
@@ -94,11 +118,15 @@ class Indexing:
             part = list(some)
             kinds = {kind for one in part for kind in entry("loader", loader_name(one)).makes}
             ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
+            with self.tally.clock("load"):
+                new = self._loading.new(part, ways)
+            to_read = {one.item.id for one in new}
+            self._done([one for one in part if one.item.id not in to_read])
             if long:
-                for one in part:
+                for one in new:
                     self._sections(one, ways)
-            else:
-                self._together(part, ways)
+            elif new:
+                self._together(new, ways)
 
     def _together(self, batch: list[Resolved], ways: Sequence[Way]) -> None:
         """Items that are committed as one batch."""
@@ -114,7 +142,7 @@ class Indexing:
 
     def _sections(self, resolved: Resolved, ways: Sequence[Way]) -> None:
         """An item of any length: each section is committed before the next is read."""
-        first, fresh, going = 0, False, False
+        first, fresh, going, unheard = 0, False, False, False
         with closing(self._loading.sections(resolved, ways)) as works:
             while True:
                 with self.tally.clock("load"):
@@ -122,10 +150,12 @@ class Indexing:
                 if work is None:
                     break
                 work.section = (first, work.section is not None and work.section[1])
+                if unheard and work.section[1]:
+                    work.recipe += f", unheard{BEGUN}"  # another recipe, so that its silence is not believed
                 kept = self._kept([work], ways)
                 if not kept:  # what it needs cannot be had; the tally tells
                     break
-                going, fresh = True, fresh or kept[0][1]
+                going, fresh, unheard = True, fresh or kept[0][1], unheard or work.unheard
                 first += len(work.loaded.chunks)
                 if self._first_section:
                     self.share = max(1.0, (work.loaded.of or 0.0) / (work.loaded.reached or 1.0))
@@ -136,9 +166,10 @@ class Indexing:
 
     def _kept(self, works: list[Work], ways: Sequence[Way]) -> list[tuple[Work, bool]]:
         """Commit ``works``; those that could be, each with whether something of it was embedded."""
+        works = self._cleaning.clean(works)
         works = transcribe(works, self._parts, self._catalog, self.tally, self._progress)
-        if any(way.view == "grounded" for way in ways):
-            self._describe(works)
+        self._reading.read(works, ways[-1].encoder)
+        self._describe(works)
         entries = [self._entry(work, ways) for work in works]
         vectors = self._embed(works, entries, ways)
         with self.tally.clock("commit"):
@@ -171,24 +202,29 @@ class Indexing:
 
     def _describe(self, works: Sequence[Work]) -> None:
         """Note what models say of pictures, unless they have said it before."""
-        models = self._parts.described_by()
-        new: list[tuple[Work, int, Any]] = []
-        for work in works:
+        models = self._parts.described_by(self._parts.telling)
+        new: dict[str, list[tuple[dict[str, Described], Any]]] = {}
+        for work in works if models else ():
             ids = self._catalog.chunk_ids(work.item.id)
             known = {one.chunk.ordinal: one.described for one in self._catalog.records(ids).values()}
+            paged = work.recipe.startswith("pdf-")  # beside a notebook's words, a chart has its own
+            in_words = {chunk.page for chunk in work.loaded.chunks if paged and chunk.modality == "text"} - {None}
             for ordinal, chunk in enumerate(work.loaded.chunks, work.first):
                 if chunk.pixels is None:
                     continue
                 said = {kind: told for kind, told in known.get(ordinal, {}).items() if models.get(kind) == told.model}
                 work.described[ordinal] = said
-                if set(said) != set(models):
-                    new.append((work, ordinal, chunk.pixels))
-        if new:
-            self._tell("describing", "image")
+                for kind in (kind for kind in models if kind not in said):
+                    if kind == "ocr" and chunk.page in in_words:
+                        said[kind] = Described(models[kind], "")  # what is written on it is text already
+                    else:
+                        new.setdefault(kind, []).append((said, chunk.pixels))
+        for kind, lacking in new.items():
+            self._tell("reading" if kind == "ocr" else "describing", "image")
             with self.tally.clock("describe"):
-                told = describe([pixels for *_, pixels in new], self._parts, self._progress)
-            for (work, ordinal, _), said in zip(new, told, strict=True):
-                work.described[ordinal] = said
+                told = describe([pixels for _, pixels in lacking], self._parts, self._progress, (kind,))
+            for (said, _), more in zip(lacking, told, strict=True):
+                said.update(more)
 
     # -- embed -----------------------------------------------------------------------------------------------------
 
@@ -248,4 +284,5 @@ def _silent(stage: str, done: int, total: int | None) -> None:
 
 def model_specs(settings: Settings) -> Mapping[str, str]:
     """The choices that an index is opened with again."""
-    return {"preset": settings.preset, **{name: getattr(settings, name) for name in MODELS}}
+    chosen = {name: getattr(settings, name) for name in MODELS}
+    return {"preset": settings.preset, "augment": "yes" if settings.augment else "", **chosen}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
 from .contents import Contents
@@ -120,7 +120,7 @@ def existing(path: str | Path) -> Path:
     return path
 
 
-def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, str]:
+def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, Any]:
     """The settings, except those named in ``but``, that an index was made with.
 
     Raises
@@ -129,7 +129,10 @@ def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, str]:
         One of them cannot be here.
     """
     names = {"preset", *MODELS}
-    made = {name: model for name, model in catalog.meta().items() if name in names and name not in but}
+    known = catalog.meta()
+    made: dict[str, Any] = {name: model for name, model in known.items() if name in names and name not in but}
+    if "preset" in known and "augment" not in but:
+        made["augment"] = bool(known.get("augment"))
     try:
         Settings(**made)
     except InvalidSetting as error:

@@ -9,6 +9,7 @@ from .catalog.entries import BEGUN
 from .completing import Completing
 from .errors import MMRagError
 from .parts import loader_name
+from .reading import as_read_now
 from .reports import Skipped
 from .types import LoadedChunk, LoadedItem
 from .views import captioned, recipe
@@ -48,11 +49,9 @@ class Loading:
         self._tally, self._tell = tally, tell
 
     def whole(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> Work | None:
-        """Read an item, unless all of it is in the index already; what cannot be read is told in the tally."""
+        """Read an item; what cannot be read is told in the tally."""
         item = resolved.item
         known = self._catalog.find(item.id)
-        if self.reused(resolved, ways):
-            return None
         self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in ahead))
         kind = loader_name(resolved)
         loader = self._parts.loader(kind, ways[-1].encoder)
@@ -73,8 +72,6 @@ class Loading:
     def sections(self, resolved: Resolved, ways: Sequence[Way]) -> Generator[Work, None, None]:
         """Read an item of any length, section by section, and last what comes only when all of it was read."""
         item = resolved.item
-        if self.reused(resolved, ways):
-            return
         self._tell("reading", item.modality, 0)
         loader: Any = self._parts.loader(loader_name(resolved), ways[-1].encoder)  # a LongLoader
         made = recipe(item.modality, loader.version, self._settings)
@@ -98,16 +95,16 @@ class Loading:
         last = captioned(LoadedItem((), facts=facts), item)
         yield Work(item, last, made, loader.version, [], section=(0, True))
 
-    def reused(self, resolved: Resolved, ways: Sequence[Way]) -> bool:
-        """Whether all of an item is in the index already; then only what is said of it is taken over."""
-        item = resolved.item
-        if not up_to_date(resolved, self._catalog, self._parts, self._settings, ways):
-            return False
-        known = self._catalog.find(item.id)
-        if known is not None and known[0] != item:  # moved, or more is said of it
-            self._catalog.update(item)
-        self._tally.count(item, fresh=False)
-        return True
+    def new(self, batch: Sequence[Resolved], ways: Sequence[Way]) -> list[Resolved]:
+        """Those that are still to be read: of what is in the index already only what is said of it is taken over."""
+        ready = up_to_date(batch, self._catalog, self._parts, self._settings, ways)
+        reused = [one.item for one in batch if one.item.id in ready]
+        changed = [item for item in reused if ready[item.id] != item]
+        if changed:  # moved, or more is said of them
+            self._catalog.update(*changed)
+        for item in reused:
+            self._tally.count(item, fresh=False)
+        return [one for one in batch if one.item.id not in ready]
 
     def _note(self, resolved: Resolved, notes: Sequence[str]) -> None:
         for note in notes:
@@ -121,18 +118,29 @@ class Loading:
         return tuple(LoadedChunk(one.modality, one.text, one.start, one.end, one.page) for one in kept)
 
 
-def up_to_date(resolved: Resolved, catalog: Catalog, parts: Parts, settings: Settings, ways: Sequence[Way]) -> bool:
-    """Whether all of an item is in the index already, made and embedded as it would be now."""
-    item = resolved.item
-    known = catalog.find(item.id)
-    version = parts.loader(loader_name(resolved), ways[-1].encoder).version
-    return (
-        known is not None
-        and known[1] == recipe(item.modality, version, settings)
-        and _caption(known[0]) == _caption(item)
-        and (item.modality != "image" or not _tells_otherwise(known[0], item, ways))
-        and not Completing(parts, catalog, settings).lacking(ways, item.id)
-    )
+def up_to_date(
+    batch: Sequence[Resolved], catalog: Catalog, parts: Parts, settings: Settings, ways: Sequence[Way]
+) -> dict[str, Item]:
+    """Those items, by id and as they are known, that are in the index already: made and embedded as they would be now.
+
+    A few queries tell it of the whole batch, where nothing has changed.
+    """
+    known = catalog.found([one.item.id for one in batch])
+    same = {}
+    for one in batch:
+        item, (there, made) = one.item, known.get(one.item.id, (None, ""))
+        version = parts.loader(loader_name(one), ways[-1].encoder).version
+        if (
+            there is not None
+            and as_read_now(made, parts) == recipe(item.modality, version, settings)
+            and _caption(there) == _caption(item)
+            and (item.modality != "image" or not _tells_otherwise(there, item, ways))
+        ):
+            same[item.id] = there
+    completing = Completing(parts, catalog, settings)
+    if same and completing.lacking(ways, list(same)):
+        return {one: there for one, there in same.items() if not completing.lacking(ways, one)}
+    return same
 
 
 def _caption(item: Item) -> object:

@@ -77,7 +77,13 @@ class Parts:
             return None
         kind, name, argument = model_entry(model, choice)
         options = registry.entry(kind, name).options
-        key = (name, argument, *(str(getattr(self._settings, option)) for option in options))
+        augmented = model == "clip" and self._settings.augment
+        key = (
+            name,
+            argument,
+            *(str(getattr(self._settings, option)) for option in options),
+            *["augmented"] * augmented,
+        )
         for known, made in self._models.values():  # one model may serve two settings
             if known == key:
                 return made
@@ -91,6 +97,10 @@ class Parts:
         self._models.pop(slot, None)  # two big models need not be in memory at once
         try:
             made = registry.create(kind, name, argument, self._settings)
+            if augmented:
+                from .models.augmented import AugmentedEncoder
+
+                made = AugmentedEncoder(made)
             if model == "generator" and not made.instant:
                 made = Metered(made, self._limits)
             self._models[slot] = (key, made)
@@ -156,7 +166,18 @@ class Parts:
                 found["ocr"] = reader
         return found
 
-    def described_by(self) -> dict[str, str]:
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """What of what models tell of pictures counts in the strategy in force.
+
+        In ``grounded`` it is all, in the others what is written in them (``ocr``), where the user has it read.
+        """
+        settings = self._settings
+        if settings.strategy == "grounded":
+            return ("caption", "ocr")
+        return ("ocr",) if settings.own("ocr") and settings.ocr != NONE else ()
+
+    def described_by(self, kinds: Collection[str] = ("caption", "ocr")) -> dict[str, str]:
         """What stands for each of :meth:`describers` in the index, without loading one."""
         settings = self._settings
         captioner, reader, clip = (settings.chosen(model) for model in ("captioner", "ocr", "clip"))
@@ -165,7 +186,7 @@ class Parts:
         here = all(find_spec(library) is not None for library in ("rapidocr", "onnxruntime"))
         if reader != NONE and (settings.own("ocr") or here):
             found["ocr"] = reader
-        return found
+        return {kind: model for kind, model in found.items() if kind in kinds}
 
     def reranker(self, progress: Progress | None = None) -> Reranker | None:
         """Who looks at the best hits a second time; ``None`` where the settings go without."""

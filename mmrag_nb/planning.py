@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import MMRagError
 from .loaders.excerpt import size
@@ -55,8 +55,15 @@ class Planning:
         self._skipped: list[Skipped] = []
         self._remarks: list[str] = []
 
-    def run(self, sources: Sequence[Source], *, records: bool = False) -> Plan:
-        """Tell what indexing ``sources`` would do.
+    def run(
+        self,
+        sources: Sequence[Source],
+        *,
+        records: bool = False,
+        columns: Mapping[str, str] | None = None,
+        ignore: Sequence[str] = (),
+    ) -> Plan:
+        """Tell what indexing ``sources`` would do; ``records``, ``columns`` and ``ignore`` are as for indexing.
 
         Raises
         ------
@@ -65,10 +72,11 @@ class Planning:
         """
         from .sources.outline import addresses
 
-        local, fetched, refused = addresses(sources, modality_of=modality_of)
+        local, fetched, refused = addresses(sources, modality_of=modality_of, columns=columns)
         self._skipped += refused
         start = time.perf_counter()
-        items = self._resolved(local, records=records)
+        how = {"records": records, "columns": columns or {}, "ignore": [*self._settings.ignore, *ignore]}
+        items = self._resolved(local, fetched, how)
         seconds: Counter[str] = Counter()
         if items:
             seconds["resolve"] += time.perf_counter() - start  # type: ignore[assignment]
@@ -97,19 +105,27 @@ class Planning:
             remarks=tuple(self._remarks),
         )
 
-    def _resolved(self, sources: Sequence[Source], *, records: bool) -> dict[str, list[Resolved]]:
-        """The items, by the loader that reads them."""
-        from .sources.outline import expected
+    def _resolved(
+        self, sources: Sequence[Source], fetched: list[str], options: Mapping[str, Any]
+    ) -> dict[str, list[Resolved]]:
+        """The items, by the loader that reads them; addresses in tables are added to those ``fetched``."""
+        from .sources.outline import expected, fetchable
         from .sources.resolve import resolve
 
-        total = expected(sources, modality_of=modality_of, records=records).total()
+        how: dict[str, Any] = {"modality_of": modality_of, **options}
+        total = expected(sources, **how).total()
         items: dict[str, list[Resolved]] = {}
-        for place, one in enumerate(resolve(sources, modality_of=modality_of, records=records), 1):
+        told: list[str] = []
+        for place, one in enumerate(resolve(sources, **how, instead=told.append), 1):
             self._progress("opening sources", place, max(place, total))
             if isinstance(one, Skipped):
                 self._skipped.append(one)
             else:
+                self._remarks += [f"{one.item.name}: {note}" for note in one.notes if note.startswith("columns: ")]
                 items.setdefault(loader_name(one), []).append(one)
+        more, refused = fetchable(told)
+        fetched += more
+        self._skipped += refused
         return items
 
     # -- models ----------------------------------------------------------------------------------------------------
@@ -166,7 +182,8 @@ class Planning:
     def _kind(self, loader: str, items: Sequence[Resolved], ways: Sequence[Way]) -> tuple[Planned, Trial, float]:
         """The plan for the items of one loader, the trial it rests on, and how often that goes into the whole."""
         modality = items[0].item.modality
-        new = [one for one in items if not self._is_known(one, ways)]
+        there = self._known(items, ways)
+        new = [one for one in items if one.item.id not in there]
         known = len(items) - len(new)
         weights: list[float] = [1.0] * len(new)
         if loader == "audio":
@@ -199,10 +216,11 @@ class Planning:
             scale,
         )
 
-    def _is_known(self, resolved: Resolved, ways: Sequence[Way]) -> bool:
-        if not ways:  # by its content; by which models it was embedded cannot be compared
-            return self._catalog.find(resolved.item.id) is not None
-        return up_to_date(resolved, self._catalog, self._parts, self._settings, ways)
+    def _known(self, items: Sequence[Resolved], ways: Sequence[Way]) -> set[str]:
+        """Ids of the items that are in the index already."""
+        if not ways:  # by their content; by which models they were embedded cannot be compared
+            return set(self._catalog.found([one.item.id for one in items]))
+        return set(up_to_date(items, self._catalog, self._parts, self._settings, ways))
 
     def _sounds(self, sounds: Sequence[Resolved], *, heard: bool) -> tuple[list[Resolved], list[float]]:
         """Those that can be indexed, and their seconds; the rest is told."""

@@ -21,10 +21,10 @@ from .reports import IndexReport, Plan, Removal
 from .results import Answer
 from .searchable import scope
 from .settings import Settings
-from .sources.given import as_sources
+from .sources.given import as_patterns, as_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .generation.metering import Spent
     from .generation.rewriting import History
@@ -69,8 +69,19 @@ class MultimodalRAG(Explained):
 
     # -- index -----------------------------------------------------------------------------------------------------
 
-    def index(self, sources: Any, *, records: bool = False, progress: Progress | None = None) -> IndexReport:
+    def index(
+        self,
+        sources: Any,
+        *,
+        records: bool = False,
+        columns: Mapping[str, str] | None = None,
+        ignore: str | Sequence[str] = (),
+        prune: bool = False,
+        progress: Progress | None = None,
+    ) -> IndexReport:
         """Index ``sources``; what is in the index already, unchanged, is not embedded again.
+
+        What a file or URL held before it changed is taken out of the index; a file that was moved keeps its vectors.
 
         Parameters
         ----------
@@ -78,9 +89,19 @@ class MultimodalRAG(Explained):
             One or a list of: path, glob, folder, http(s) URL (``str``); ``pathlib.Path``; ``PIL.Image``; sound as
             ``(samples, rate)`` or ``pydub.AudioSegment``; a dict with one of ``text``, ``image``, ``audio``, ``path``
             or ``url`` and any metadata (``caption`` is searchable text). A dict with several of these, or with a list,
-            is a record: its parts are scored as one. A ``pandas.DataFrame`` gives a record for each row.
+            is a record: its parts are scored as one. A ``pandas.DataFrame``, a CSV or a Parquet file gives a record for
+            each row.
         records
             Every folder that holds files is a record of them.
+        columns
+            What columns of tables hold, by name: ``text``, ``image``, ``audio``, ``video``, ``path``, ``url``,
+            ``metadata`` or ``ignore``. The others are guessed, and the report says how.
+        ignore
+            What folders and globs leave out, as in ``.gitignore``, besides what the settings and ``.mmragignore`` files
+            in the folders say.
+        prune
+            Take out of the index what these folders, globs and tables held when they were indexed before, and no longer
+            hold. Otherwise the report names it.
         progress
             Told of each step.
 
@@ -93,17 +114,27 @@ class MultimodalRAG(Explained):
         ------
         ModelUnavailable, NotInstalled
             An encoder cannot be had. What was committed before stays.
+        UnknownName
+            ``columns`` says what no column can hold.
         """
         indexing = Indexing(self._parts, self._catalog, self.settings, progress)
         interrupted = True
         try:
-            indexing.run(as_sources(sources), records=records)
+            indexing.run(as_sources(sources), records=records, columns=columns, ignore=as_patterns(ignore), prune=prune)
             interrupted = False
         finally:
             self.report = indexing.tally.report(interrupted=interrupted)
         return self.report
 
-    def plan(self, sources: Any, *, records: bool = False, progress: Progress | None = None) -> Plan:
+    def plan(
+        self,
+        sources: Any,
+        *,
+        records: bool = False,
+        columns: Mapping[str, str] | None = None,
+        ignore: str | Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> Plan:
         """Tell what :meth:`index` would do with ``sources``, how long it would take and how large the index would grow.
 
         Nothing is written, fetched or downloaded. The estimates are measured on a few of the very items, with models
@@ -114,7 +145,8 @@ class MultimodalRAG(Explained):
         InvalidSetting, IndexMismatch, ModelUnavailable
             As :meth:`index` would raise.
         """
-        return Planning(self._parts, self._catalog, self.settings, progress).run(as_sources(sources), records=records)
+        planning = Planning(self._parts, self._catalog, self.settings, progress)
+        return planning.run(as_sources(sources), records=records, columns=columns, ignore=as_patterns(ignore))
 
     def remove(self, *which: Any, dry_run: bool = False) -> Removal:
         """Take items out of the index, with all that belongs to them alone; ``remove("*")`` empties it.

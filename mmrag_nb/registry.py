@@ -39,9 +39,18 @@ _NEURAL = ("device", "precision")
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {
-    ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader", modality="text", makes=("text",)),
+    ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader", options=("clean",), modality="text", makes=("text",)),
     ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader", modality="image", makes=("image",)),
     ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader", modality="audio", makes=("audio",), long=True),
+    ("loader", "video"): Entry(
+        "mmrag_nb.loaders.video:VideoLoader",
+        options=("subtitles",),
+        modality="video",
+        makes=("image", "audio", "text"),
+        long=True,
+    ),
+    ("loader", "pdf"): Entry("mmrag_nb.loaders.pdf:PdfLoader", modality="text", makes=("text", "image"), long=True),
+    ("loader", "notebook"): Entry("mmrag_nb.loaders.notebook:NotebookLoader", modality="text", makes=("text", "image")),
     ("encoder", "clip"): Entry("mmrag_nb.models.clip:ClipEncoder", options=_NEURAL, takes_model=True),
     ("encoder", "emoji"): Entry("mmrag_nb.models.emoji:EmojiEncoder", options=_NEURAL),
     ("encoder", "words"): Entry("mmrag_nb.models.words:WordsEncoder"),
@@ -55,8 +64,12 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
         "mmrag_nb.models.cross_encoder:CrossEncoderReranker", "sbert", _NEURAL, takes_model=True
     ),
     ("reranker", "judge"): Entry("mmrag_nb.generation.judge:JudgeReranker"),  # the generator in force
-    ("transcriber", "speech"): Entry("mmrag_nb.models.speech:SpeechTranscriber", options=_NEURAL, takes_model=True),
-    ("transcriber", "pocketsphinx"): Entry("mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline"),
+    ("transcriber", "speech"): Entry(
+        "mmrag_nb.models.speech:SpeechTranscriber", options=(*_NEURAL, "language"), takes_model=True
+    ),
+    ("transcriber", "pocketsphinx"): Entry(
+        "mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline", ("language",)
+    ),
     ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
     ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),
     ("strategy", "grounded"): Entry("mmrag_nb.retrieval.grounded:ways"),

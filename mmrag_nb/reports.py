@@ -41,14 +41,32 @@ class IndexReport(Shown):
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: ``resolve``, ``load``, ``transcribe``, ``embed``, ``commit``."""
     interrupted: bool = False
-    """Whether it ended before all sources were through; what is counted here is in the index."""
+    """Whether it ended before all sources were through; what is counted here is in the index, and what was added,
+    changed and so on is not told."""
+    added: tuple[str, ...] = ()
+    """Where items were found (URIs) that are new."""
+    changed: tuple[str, ...] = ()
+    """Files, addresses and tables' rows that hold something else than before; what they held is no longer there."""
+    moved: tuple[tuple[str, str], ...] = ()
+    """Where items were, and are now: they are not embedded again."""
+    gone: tuple[str, ...] = ()
+    """What came from the same folders, globs and tables and is no longer there, but still in the index."""
+    removed: tuple[str, ...] = ()
+    """The same, where it was taken out of the index."""
 
     _renderer: ClassVar[str] = "mmrag_nb.notebook.render.report"
     _columns: ClassVar[list[str] | None] = ["source", "outcome", "detail"]
 
     def _rows(self) -> list[dict[str, Any]]:
         skipped = [{"source": s.source, "outcome": "skipped", "detail": s.reason} for s in self.skipped]
-        return skipped + [{"source": name, "outcome": "note", "detail": note} for name, note in self.notes]
+        notes = [{"source": name, "outcome": "note", "detail": note} for name, note in self.notes]
+        moved = [{"source": now, "outcome": "moved", "detail": f"from {before}"} for before, now in self.moved]
+        others = [
+            {"source": uri, "outcome": outcome, "detail": ""}
+            for outcome in ("changed", "gone", "removed")
+            for uri in getattr(self, outcome)
+        ]
+        return [*skipped, *notes, *moved, *others]
 
 
 @dataclass(frozen=True, repr=False)

@@ -125,6 +125,8 @@ class Hit(Shown):
     described: Mapping[str, str] = field(default_factory=dict)
     """What models say of a picture, where a strategy asked them: ``caption`` (what is seen), ``ocr`` (what is written).
     """
+    described_matches: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """Character ranges of these that share words with the question, by kind."""
     parts: tuple[Part, ...] = ()
     """Of a record: all its parts that were scored, best first; this hit is the best of them."""
     cited: tuple[Passage, ...] = ()

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from .finding import Ranking
     from .queries import Query
     from .retrieval.telling import Scored
+    from .types import Chunk, Preview
 
-_SHOWN = ("thumbnail", "peaks", "clip")
+_SHOWN = ("thumbnail", "peaks", "clip", "film")
 _DEEPER = 4
 """So many times more candidates are looked at where near-duplicates and records left fewer than were asked for."""
 
@@ -110,6 +111,7 @@ class Searching(Finding):
 
     def _hit(self, place: int, one: Scored, stored: Mapping[int, Stored], words: Sequence[str], unit: str) -> Hit:
         kept = stored[one.chunk]
+        described = texts(kept.described) if self.described else {}
         return Hit(
             rank=place,
             score=one.score,
@@ -123,15 +125,24 @@ class Searching(Finding):
             raw_rank=one.raw_rank,
             unit=unit,
             matches=lexical.matches(kept.chunk.text, words),
-            described=texts(kept.described) if self.described else {},
+            described=described,
+            described_matches={kind: lexical.matches(said, words) for kind, said in described.items()},
             parts=tuple(
                 Part(stored[part].item.name, stored[part].chunk.modality, score)
                 for part, score in one.parts
                 if part in stored
             ),
             facts=kept.facts,
-            previews=self._catalog.previews(kept.item.id, kept.chunk.ordinal, _SHOWN),
+            previews=self._previews(kept.chunk),
         )
+
+    def _previews(self, chunk: Chunk) -> dict[str, Preview]:
+        """What of a chunk is shown; of a page's passage its page, and where on it each word is."""
+        shown = self._catalog.previews(chunk.item_id, chunk.ordinal, _SHOWN)
+        if chunk.modality == "text" and chunk.page is not None:
+            shown |= self._catalog.previews(chunk.item_id, chunk.ordinal, ("words",))
+            shown |= self._catalog.page_previews(chunk.item_id, chunk.page, ("page",))
+        return shown
 
     def _doubt(self, query: Query, ranking: Ranking, scope: Scope) -> str:
         """Why nothing seems to answer the question; empty where something does, or where it cannot be told."""
@@ -162,7 +173,10 @@ class Searching(Finding):
         settings, how = self._settings, ranking.how
         speech = settings.chosen("speech")
         spaces = {space for space, _ in query.vectors}
-        heard = speech != NONE and any(hit.chunk.modality == "audio" for hit in hits)
+        heard = speech != NONE and any(
+            hit.chunk.modality == "audio" and "transcript" not in hit.facts
+            for hit in hits  # else subtitles
+        )
         fused = f", {how.fusion}" if how.fusion != "calibrated" and not how.raw else ""
         completed, self._completed = self._completed, []
         return (

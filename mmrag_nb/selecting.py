@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .retrieval.search import Order
     from .types import Modality, Vectors
 
+_SAME_WORDS = 0.8
+"""Share of two pictures' words that both have, from which they say the same; reading is not free of errors."""
 _LOOKED_AT = 5
 """So many times ``k`` chunks are looked at for near-duplicates and for what is different, at a time."""
 
@@ -53,10 +56,10 @@ def select(
     start = 0
     while start < n and len(groups) < k:  # further down only where what was looked at is too much alike
         places = [*groups, *range(start, min(start + window, n))]
-        cosines, limits = _alike(order, places, probes, catalog)
+        cosines, limits, read = _alike(order, places, probes, catalog)
         # A record is more than the part that is like another: two products may share a description or a photograph.
         apart = order.records[order.rows[places]] >= 0
-        near = np.where(apart, np.nan, cosines)
+        near = np.where(apart | _of_other_words(read), np.nan, cosines)
         least = np.array([one.near for one in limits])
         for first, *rest in fold(near, least) if folded else [[row] for row in range(len(places))]:
             groups.setdefault(places[first], []).extend(places[row] for row in rest)
@@ -77,14 +80,26 @@ def select(
 
 def _alike(
     order: Order, places: Sequence[int], probes: Sequence[Probe], catalog: Catalog
-) -> tuple[NDArray[np.float64], list[Likeness]]:
-    """(n, n) cosines between what stands at ``places``, and what they mean for each."""
+) -> tuple[NDArray[np.float64], list[Likeness], list[frozenset[str]]]:
+    """(n, n) cosines between what stands at ``places``, what they mean for each, and the words read in each."""
     chunks, rows = order.chunks[places].tolist(), order.rows[places]
     stored = catalog.records(chunks)
     found = [_vector(probes, chunk, by) for chunk, by in zip(chunks, order.by[rows].tolist(), strict=True)]
     shown = [stored[chunk].chunk.text for chunk in chunks]
     cosines = similarities([f[0] for f in found], [f[1] for f in found], [f[2] for f in found], shown)
-    return cosines, [likeness(space, modality) for _, space, modality in found]
+    said = [stored[chunk].described.get("ocr") for chunk in chunks]
+    read = [frozenset(one.text.casefold().split() if one else ()) for one in said]
+    return cosines, [likeness(space, modality) for _, space, modality in found], read
+
+
+def _of_other_words(read: Sequence[frozenset[str]]) -> NDArray[np.bool_]:
+    """(n, n): whether two pictures that look alike say different things, as slides do (by the Jaccard index)."""
+    apart = np.zeros((len(read), len(read)), bool)
+    worded = [row for row, words in enumerate(read) if words]
+    for one, other in combinations(worded, 2):
+        words = read[one], read[other]
+        apart[one, other] = apart[other, one] = len(words[0] & words[1]) < _SAME_WORDS * len(words[0] | words[1])
+    return apart
 
 
 def _vector(probes: Sequence[Probe], chunk: int, by: int) -> tuple[Vectors, str, Modality]:

@@ -46,7 +46,9 @@ class Settings(HasTraits):
         "",
         help="Who says what a picture shows, for strategy grounded: a hub id or folder of BLIP, tags, generator, none.",
     ).tag(config=True)
-    ocr = Unicode("", help="Who reads what is written in a picture: rapidocr, or none.").tag(config=True)
+    ocr = Unicode(
+        "", help="Who reads what is written in pictures: rapidocr, or none; named by you, in every strategy."
+    ).tag(config=True)
     language = Unicode("", help="Of speech, for Whisper: de, ja, ...; empty to tell by listening.").tag(config=True)
     subtitles = Unicode(
         "instead", help="A video's subtitles, where it has any: instead of the transcript, beside it, or ignore."
@@ -55,7 +57,7 @@ class Settings(HasTraits):
         "off", help="Look for blurred, blank and doubled pictures and silent sounds: off, flag them, or skip them."
     ).tag(config=True)
     augment = Bool(
-        default_value=False, help="Embed pictures as the mean of themselves, their mirror image and their middle."
+        default_value=False, help="Embed pictures as the mean of themselves, their mirror image and middle: slow."
     ).tag(config=True)
     ignore = List(
         Unicode(), help="What folders and globs leave out, as in .gitignore; a folder's .mmragignore counts too."

@@ -10,14 +10,16 @@ from .insight.spoken import WORDS, noted
 from .reports import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .catalog.catalog import Catalog
     from .parts import Parts
     from .protocols import Progress, Transcriber
-    from .types import LoadedChunk, Preview
+    from .types import LoadedChunk, Preview, Samples
     from .workload import Tally, Work
 
+SECONDS = " (seconds)"
+"""Ends the name of a stage whose progress is counted in seconds of sound."""
 _LISTENED = 8
 """Utterances that are transcribed between two reports of progress."""
 
@@ -37,6 +39,7 @@ def transcribe(works: list[Work], parts: Parts, catalog: Catalog, tally: Tally, 
             if work.item.modality == "audio":
                 tally.skipped.append(Skipped(work.item.uri, str(error)))
             else:  # there is more to a video than what is said in it
+                work.unheard = True
                 tally.note(work.item.name, f"not transcribed: {error}")
         return [work for work in works if work not in silent or work.item.modality != "audio"]
     if transcriber is None:
@@ -72,17 +75,45 @@ def _hear(work: Work, transcriber: Transcriber, tally: Tally, progress: Progress
 
     chunks = list(work.loaded.chunks)
     places = [place for place in range(len(chunks)) if _unheard(place, work)]
+    sounds = {place: audio for place in places if (audio := chunks[place].audio) is not None}
+    clips = {place: samples(audio.set_frame_rate(transcriber.rate)) for place, audio in sounds.items()}
+    told = _language(work, list(clips.values()), transcriber, tally)
+    ends = max(chunks[place].end or 0.0 for place in places)
+    of = max(1, round(work.loaded.of or ends))
     for start in range(0, len(places), _LISTENED):
-        progress(f"transcribing {work.item.name}", start, len(places))
         some = places[start : start + _LISTENED]
-        clips = [chunks[place].audio for place in some]
-        texts = transcriber.transcribe([samples(clip.set_frame_rate(transcriber.rate)) for clip in clips if clip])
+        progress(f"transcribing {work.item.name}{SECONDS}", round(chunks[some[0]].start or 0.0), of)
+        texts = transcriber.transcribe([clips[place] for place in some], **told)
         for place, text in zip(some, texts, strict=True):
             chunks[place] = _spoken(chunks[place], text, noted(text))
+    progress(f"transcribing {work.item.name}{SECONDS}", round(ends), of)
     work.loaded = replace(work.loaded, chunks=tuple(chunks))
-    silent = sum(not chunks[place].text for place in places)
-    if silent:
-        tally.note(work.item.name, f"no words heard in {silent} of {len(places)} utterances")
+    _tell(work, sum(not chunks[place].text for place in places), len(places), tally)
+
+
+def _language(work: Work, clips: Sequence[Samples], transcriber: Transcriber, tally: Tally) -> dict[str, str]:
+    """What a transcriber that tells languages apart is to be handed with ``clips``: theirs, told by all together."""
+    tells = getattr(transcriber, "language_of", None)
+    language = tells(clips) if tells is not None else ""
+    if not language:
+        return {}
+    tally.note(work.item.name, f"heard as language {language}")
+    return {"language": language}
+
+
+def _tell(work: Work, silent: int, listened: int, tally: Tally) -> None:
+    """Note in how many utterances no words were heard, in all sections so far."""
+    name = work.item.name
+    before = tally.listened.get(work.item.id, (0, 0))
+    now = tally.listened[work.item.id] = before[0] + silent, before[1] + listened
+    if before[0]:
+        tally.notes.remove((name, _wordless(*before)))
+    if now[0]:
+        tally.note(name, _wordless(*now))
+
+
+def _wordless(silent: int, listened: int) -> str:
+    return f"no words heard in {silent:,} of {listened:,} utterances"
 
 
 def _spoken(chunk: LoadedChunk, text: str, words: Mapping[str, Preview]) -> LoadedChunk:

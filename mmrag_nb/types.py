@@ -40,8 +40,16 @@ def name_of(uri: str) -> str:
     """The name of an item from ``uri``, see :attr:`Item.name`."""
     if uri.startswith("{{"):
         return uri
-    tail = uri.split("?", 1)[0].rstrip("/\\") if "://" in uri else uri
-    return tail.replace("\\", "/").rsplit("/", 1)[-1] or uri
+    place, row = uri, ""
+    if "://" in uri:
+        place, mark, row = uri.partition("#")  # a table's row; the fragments of addresses are left out
+        place, row = place.split("?", 1)[0].rstrip("/\\"), mark + row
+    return place.replace("\\", "/").rsplit("/", 1)[-1] + row or uri
+
+
+def page_of(uri: str, page: int) -> str:
+    """What page ``page`` of the item from ``uri`` is called: ``page 3``, ``cell 3`` of a notebook."""
+    return f"{'cell' if uri.split('?', 1)[0].lower().endswith('.ipynb') else 'page'} {page}"
 
 
 @dataclass(frozen=True)

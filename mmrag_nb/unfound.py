@@ -43,7 +43,7 @@ def unseen(case: Case, asked: Asked, parts: Parts, catalog: Catalog) -> list[str
     if case.number in asked.query.without:
         return ["it is what was asked with"]
     scope = asked.scope
-    if scope.modalities is not None and chunk.modality not in scope.modalities:
+    if scope.modalities is not None and case.number not in catalog.chunks_among(scope.modalities):
         return [f"only {' and '.join(scope.modalities)} was searched, and this is {chunk.modality}"]
     if scope.where and case.number not in catalog.chunks_where(scope.where).tolist():
         return [f"it does not fit the filter {scope.where}"]
@@ -56,7 +56,7 @@ def unseen(case: Case, asked: Asked, parts: Parts, catalog: Catalog) -> list[str
     told = []
     if chunk.modality == "image" and all(way.modality == "text" and way.view != "grounded" for way in ways):
         told.append("its pixels are not looked at (clip is 'none')")
-    described = texts(catalog.records([case.number])[case.number].described)
+    described = texts(catalog.records([case.number])[case.number].described, parts.telling)
     for way in ways:
         space = way.encoder.space
         if chunk.modality not in way.kinds:

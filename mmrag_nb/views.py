@@ -41,16 +41,22 @@ def text_view(view: str, chunk: Chunk, item: Item, described: Mapping[str, str])
     Parameters
     ----------
     view
-        ``text``: its text alone. ``titled``: of a picture, its name, too. ``grounded``: of what has no words of its
-        own, all that is known: what models see and read in it, its name, what the user said of it.
+        ``text``: its text alone, of a picture with what is written in it. ``titled``: of a picture, its name, too.
+        ``grounded``: of what has no words of its own, all that is known: what models see and read in it, its name, what
+        the user said of it.
     described
-        ``caption`` and ``ocr`` of a picture, as models told them.
+        ``caption`` and ``ocr`` of a picture, as models told them, as far as they count.
     """
+    if chunk.modality == "image":
+        # A film's name, or a document's, says nothing of one frame or page.
+        name = "" if chunk.start is not None or chunk.page is not None else _telling(item)
+        if view == "grounded":
+            told = [chunk.text, *(described[kind] for kind in sorted(described)), *_said(item), name]
+        else:
+            told = [chunk.text, name if view == "titled" else "", described.get("ocr", "")]
+        return ". ".join(part for part in told if part)
     if view == "text" or chunk.modality in {"text", "video"}:
         return chunk.text
-    if chunk.modality == "image":
-        told = [chunk.text, *([*described.values(), *_said(item)] if view == "grounded" else []), _telling(item)]
-        return ". ".join(part for part in told if part)
     if view == "grounded" and not chunk.text:  # a sound without words
         return ". ".join(part for part in (*_said(item), _telling(item)) if part)
     return chunk.text
@@ -85,7 +91,10 @@ def recipe(modality: Modality, version: str, settings: Settings) -> str:
         reader = settings.text or PRESETS[settings.preset]["text"]
         made = version.split("/", 1)[0]  # how long passages are depends on who reads, by whichever strategy
         return f"{made} by {settings.chosen('clip') if reader == NONE else reader}"
-    return f"{version} by {settings.chosen('speech')}" if modality == "audio" else version
+    if modality in {"audio", "video"}:
+        language = f" in {settings.language}" if settings.language else ""
+        return f"{version} by {settings.chosen('speech')}{language}"
+    return version
 
 
 def version_of(made_by: str) -> str:

@@ -27,8 +27,15 @@ class Tally:
     reused: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    listened: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By item: utterances in which no words were heard, and all that were listened to, of the sections so far."""
     models: dict[str, None] = field(default_factory=dict)
     seconds: Counter[str] = field(default_factory=Counter)
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    gone: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -62,6 +69,11 @@ class Tally:
             models=tuple(self.models),
             seconds=dict(self.seconds),
             interrupted=interrupted,
+            added=self.added,
+            changed=self.changed,
+            moved=self.moved,
+            gone=self.gone,
+            removed=self.removed,
         )
 
 
@@ -78,6 +90,8 @@ class Work:
     """Of an earlier run by the same loader and transcriber; empty where there was none."""
     described: dict[int, dict[str, Described]] = field(default_factory=dict)
     """What models say of its pictures, by ordinal of the chunk."""
+    unheard: bool = False
+    """Whether there is speech in it that no transcriber could be had for: the next run tries again."""
     section: tuple[int, bool] | None = None
     """As :attr:`~mmrag_nb.catalog.entries.Entry.section`."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mmrag_nb.types import Chunk, Item, Preview, Record, name_of
 
-from .entries import Described, Stored
+from .entries import BEGUN, Described, Stored
 from .where import parse
 
 if TYPE_CHECKING:
@@ -21,8 +21,20 @@ if TYPE_CHECKING:
 
     from mmrag_nb.types import Modality
 
-OF_ITEM = ("items.hash = ?", "? IS NULL")
-"""One item, or all: a condition that an index can serve."""
+OF_ITEM = ("items.hash IN (SELECT value FROM json_each(?))", "? IS NULL")
+"""Some items, or all: a condition that an index can serve. :func:`hashes` makes its value."""
+
+
+class Place(NamedTuple):
+    """Where an item was found last."""
+
+    item: str
+    """Its content hash."""
+    uri: str
+    record: str | None
+    """Id of what it is a part of."""
+    whole: bool
+    """Whether all of its sections are there."""
 
 
 class Reading:
@@ -56,6 +68,10 @@ class Reading:
         rows = self._rows("SELECT modality, count(*) FROM items GROUP BY modality ORDER BY modality")
         return {str(m): int(str(n)) for m, n in rows}
 
+    def kinds(self) -> set[Modality]:
+        """The modalities of all chunks: a film's frames are pictures, a document's pages are, too."""
+        return {str(row[0]) for row in self._rows("SELECT DISTINCT modality FROM chunks")}  # type: ignore[misc]
+
     def chunk_count(self) -> int:
         """Number of chunks."""
         with self._lock:
@@ -70,14 +86,35 @@ class Reading:
         rows = self._rows(query, (item_hash,))
         return (_item(rows[0][:6]), str(rows[0][6])) if rows else None
 
-    def undescribed(self, kind: str, model: str, item_hash: str | None = None) -> list[int]:
-        """Ids of the pictures of which ``model`` has told no ``kind`` (``caption``, ``ocr``), of one item or of all."""
+    def found(self, item_hashes: Sequence[str]) -> dict[str, tuple[Item, str]]:
+        """Those of several items that are in the index, as by :meth:`find`, by their content hashes."""
+        query = f"SELECT hash, uri, modality, metadata, record, record_name, recipe FROM items WHERE {OF_ITEM[0]}"  # noqa: S608
+        return {str(row[0]): (_item(row[:6]), str(row[6])) for row in self._rows(query, (hashes(item_hashes),))}
+
+    def undescribed(self, kind: str, model: str, items: str | Sequence[str] | None = None) -> list[int]:
+        """Ids of the pictures of which ``model`` told no ``kind`` (``caption``, ``ocr``), of some items or of all."""
         query = f"""
             SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item
-            WHERE {OF_ITEM[item_hash is None]} AND chunks.modality = 'image' AND NOT EXISTS (
+            WHERE {OF_ITEM[items is None]} AND chunks.modality = 'image' AND NOT EXISTS (
                 SELECT 1 FROM descriptions WHERE chunk = chunks.id AND (kind, model) = (?, ?))
             ORDER BY chunks.id"""  # noqa: S608
-        return [int(str(row[0])) for row in self._rows(query, (item_hash, kind, model))]
+        return [int(str(row[0])) for row in self._rows(query, (hashes(items), kind, model))]
+
+    def with_words(self, items: str | Sequence[str] | None = None) -> list[int]:
+        """Ids of the pictures in which something was read (``ocr``), of some items or of all."""
+        query = f"""
+            SELECT chunks.id FROM descriptions JOIN chunks ON chunks.id = chunk JOIN items ON items.id = chunks.item
+            WHERE {OF_ITEM[items is None]} AND kind = 'ocr' AND descriptions.text <> '' ORDER BY chunks.id"""  # noqa: S608
+        return [int(str(row[0])) for row in self._rows(query, (hashes(items),))]
+
+    def pages_in_words(self, chunk_ids: Sequence[int]) -> set[int]:
+        """Those of these pictures that are pages of a PDF whose words are in the index as text."""
+        query = """
+            SELECT pictured.id FROM chunks AS pictured
+            JOIN items ON items.id = pictured.item AND items.recipe LIKE 'pdf-%'
+            WHERE pictured.id IN (SELECT value FROM json_each(?)) AND pictured.modality = 'image' AND EXISTS (
+                SELECT 1 FROM chunks WHERE item = pictured.item AND page = pictured.page AND modality = 'text')"""
+        return {int(str(row[0])) for row in self._rows(query, (json.dumps(list(chunk_ids)),))}
 
     def views(self, chunk_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
         """The views of chunks: by id, (view, key)."""
@@ -119,6 +156,12 @@ class Reading:
         rows = self._rows("SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id GROUP BY hash")
         return {str(item_hash): int(str(n)) for item_hash, n in rows}
 
+    def facts(self, name: str) -> list[tuple[str, str, object]]:
+        """Content hash, URI and value of all items that have the fact ``name``, in the order of :meth:`items`."""
+        query = """
+            SELECT hash, uri, json_extract(facts, ?) FROM items WHERE json_type(facts, ?) NOTNULL ORDER BY id"""
+        return [(str(found), str(uri), value) for found, uri, value in self._rows(query, [f'$."{name}"'] * 2)]
+
     def size(self) -> int:
         """Bytes that the index takes."""
         pages, page = (self._rows(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
@@ -133,14 +176,24 @@ class Reading:
         """Where all items came from, in the same order."""
         return [str(row[0]) for row in self._rows("SELECT uri FROM items ORDER BY id")]
 
+    def places(self) -> list[Place]:
+        """Where all items were found, in the same order."""
+        query = "SELECT hash, uri, record, recipe FROM items ORDER BY id"
+        return [
+            Place(str(item), str(uri), None if record is None else str(record), not str(recipe).endswith(BEGUN))
+            for item, uri, record, recipe in self._rows(query)
+        ]
+
     def chunk_ids(self, item_hash: str) -> list[int]:
         """Ids of the item's chunks, in order."""
         query = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"
         return [int(str(row[0])) for row in self._rows(query, (item_hash,))]
 
     def chunks_among(self, modalities: Sequence[Modality]) -> NDArray[np.int64]:
-        """Ids (n,) of the chunks of these modalities, ascending."""
+        """Ids (n,) of the chunks of these modalities, ascending; of ``video``, all that a video is made of."""
         query = "SELECT id FROM chunks WHERE modality IN (SELECT value FROM json_each(?)) ORDER BY id"
+        if "video" in modalities:
+            query = query.replace(" ORDER", " OR item IN (SELECT id FROM items WHERE modality = 'video') ORDER")
         rows = self._rows(query, (json.dumps(list(modalities)),))
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
@@ -184,9 +237,23 @@ class Reading:
         """Those previews of a chunk and of its item that are of ``kinds``."""
         query = """
             SELECT kind, mime, data FROM previews JOIN items ON items.id = previews.item
-            WHERE hash = ? AND ordinal IN (-1, ?) AND kind IN (SELECT value FROM json_each(?))"""
-        rows = self._rows(query, (item_hash, ordinal, json.dumps(list(kinds))))
+            WHERE hash = ? AND ordinal IN (-1, ?) AND kind IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""
+        rows = self._rows(query, (item_hash, ordinal, json.dumps(list(kinds))))  # the chunk's own win
         return {str(kind): Preview(str(mime), data) for kind, mime, data in rows}  # type: ignore[arg-type]
+
+    def page_previews(self, item_hash: str, page: int, kinds: Sequence[str]) -> dict[str, Preview]:
+        """Those previews of a page's picture that are of ``kinds``."""
+        query = """
+            SELECT kind, mime, data FROM previews JOIN items ON items.id = previews.item
+            JOIN chunks ON chunks.item = items.id AND chunks.ordinal = previews.ordinal
+            WHERE hash = ? AND page = ? AND chunks.modality = 'image' AND kind IN (SELECT value FROM json_each(?))"""
+        rows = self._rows(query, (item_hash, page, json.dumps(list(kinds))))
+        return {str(kind): Preview(str(mime), data) for kind, mime, data in rows}  # type: ignore[arg-type]
+
+
+def hashes(items: str | Sequence[str] | None) -> str | None:
+    """The content hashes of one item or of several, as a query takes them; ``None`` for all."""
+    return None if items is None else json.dumps([items] if isinstance(items, str) else list(items))
 
 
 def _item(row: Sequence[object]) -> Item:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrag_nb.errors import IndexMismatch
 
-from .reading import OF_ITEM, Reading
+from .reading import OF_ITEM, Reading, hashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,18 +83,20 @@ class Spaces(Reading):
         absent = {row[0] for row in self._rows(query, (json.dumps(distinct), space))}
         return [key for key in distinct if key in absent]
 
-    def unembedded(self, space: str, view: str, kinds: Sequence[Modality], item_hash: str | None = None) -> list[int]:
-        """Ids of the chunks of these ``kinds`` that have no vector for ``view`` in ``space``, of one item or of all.
+    def unembedded(
+        self, space: str, view: str, kinds: Sequence[Modality], items: str | Sequence[str] | None = None
+    ) -> list[int]:
+        """Ids of the chunks of these ``kinds`` that have no vector for ``view`` in ``space``, of some items or of all.
 
         Whether there is anything to embed is not asked: a text may be empty.
         """
         query = f"""
             SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item
-            WHERE {OF_ITEM[item_hash is None]} AND chunks.modality IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+            WHERE {OF_ITEM[items is None]} AND chunks.modality IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
                 SELECT 1 FROM views JOIN vectors ON vectors.key = views.key AND vectors.space = ?
                 WHERE views.chunk = chunks.id AND views.view = ?)
             ORDER BY chunks.id"""  # noqa: S608
-        rows = self._rows(query, (item_hash, json.dumps(list(kinds)), space, view))
+        rows = self._rows(query, (hashes(items), json.dumps(list(kinds)), space, view))
         return [int(str(row[0])) for row in rows]
 
     def embeddable(self, views: Sequence[str]) -> int:

@@ -184,23 +184,29 @@ class Writing(Lexicon):
             for chunk, said in described.items():
                 _describe(db, chunk, said)
 
-    def update(self, item: Item) -> None:
-        """Take over where the item is found now and what is said of it; its chunks stay.
+    def update(self, *items: Item) -> None:
+        """Take over where items are found now and what is said of them, in one transaction; their chunks stay.
 
-        What is embedded of its name and of what is said of it goes, where these have changed.
+        What is embedded of a name and of what is said goes, where these have changed.
         """
-        known = self.find(item.id)
+        known = self.found([item.id for item in items])
+        chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
         with self._write() as db:
-            row = (item.uri, _json(item.metadata), *_record(item), item.id)
-            db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
-            chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
-            db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
-            if known is not None and _said_of(known[0]) != _said_of(item):
-                worded = f"{chunks} AND chunks.modality <> 'text'"
-                db.execute(
-                    f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')",  # noqa: S608
-                    (item.id,),
-                )
+            for item in items:
+                row = (item.uri, _json(item.metadata), *_record(item), item.id)
+                db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
+                db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
+                if item.id in known and _said_of(known[item.id][0]) != _said_of(item):
+                    worded = f"{chunks} AND chunks.modality <> 'text'"
+                    db.execute(
+                        f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')",  # noqa: S608
+                        (item.id,),
+                    )
+
+    def note(self, key: str, value: str) -> None:
+        """Keep ``value`` among what is known of the index as a whole, see :meth:`meta`; where it can be written."""
+        with suppress(IndexFileError), self._write(contents=False) as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def remove(self, hashes: Sequence[str]) -> None:
         """Delete items by content hash, with what only they refer to; nothing of it stays in the file.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmrag_nb.results import Shown
+from mmrag_nb.types import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -246,7 +247,7 @@ def called(name: str, chunk: Chunk) -> str:
     if chunk.start is not None and chunk.end is not None:
         return f"{name}, {chunk.start:.1f}-{chunk.end:.1f} s"
     if chunk.page is not None:
-        return f"{name}, page {chunk.page}"
+        return f"{name}, {page_of(name, chunk.page)}"
     return f"{name}, passage {chunk.ordinal + 1}" if chunk.modality == "text" else name
 
 

@@ -36,11 +36,18 @@ def write(stream: BinaryIO, piece: Piece) -> None:
         Nobody reads any more.
     """
     said = json.dumps(dict(piece.facts)).encode("ascii")
-    stream.write(_HEAD.pack(len(said), len(piece.blobs)) + said)
+    _all(stream, _HEAD.pack(len(said), len(piece.blobs)) + said)
     for blob in piece.blobs:
-        stream.write(_LENGTH.pack(len(blob)))
-        stream.write(blob)
+        _all(stream, _LENGTH.pack(len(blob)))
+        _all(stream, blob)
     stream.flush()
+
+
+def _all(stream: BinaryIO, data: bytes) -> None:
+    """An unbuffered stream, which needs no memory of its own, may take a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) :]
 
 
 def read(stream: BinaryIO, *, most: int) -> Piece:

@@ -7,7 +7,7 @@ import re
 
 from mmrag_nb.errors import LoadError
 
-from .content import beginning
+from .content import beginning, kind_of
 
 _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -35,6 +35,8 @@ def decode(data: bytes) -> tuple[str, str]:
     LoadError
         The data is no text, or in no encoding that can be told.
     """
+    if data.startswith((b"%PDF-", b"%!PS", b"{\\rtf")):  # text of a kind, but not for reading
+        raise _binary(data)
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _strict(data, name), ""
@@ -49,6 +51,8 @@ def decode(data: bytes) -> tuple[str, str]:
 
 
 def _binary(data: bytes) -> LoadError:
+    if kind := kind_of(data):
+        return LoadError(f"not text but {kind}")
     return LoadError(f"not text: binary data, beginning with {beginning(data)}")
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import LoadError
+from mmrag_nb.isolation.calling import stream
 
-from .audio import _segment
 from .content import open_binary
-from .sound import _CONTAINERS, RATE, _damage_told, _resampled, from_segment
+from .track import as_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
     from pydub import AudioSegment
 
     from mmrag_nb.types import Content
+
+__all__ = ["as_segment", "first_bytes", "first_seconds", "size", "sound_seconds"]
+
+_MOST = 1 << 40
 
 
 def size(content: Content) -> int:
@@ -59,15 +58,13 @@ def sound_seconds(content: Content) -> float | None:
     LoadError
         It is no sound file, or damaged from its beginning.
     """
-    import av
-
-    if not _plain(content):
+    if not isinstance(content, Path | bytes):
         return float(content.duration_seconds)  # type: ignore[union-attr]
-    with _opened(content) as container:
-        stream = container.streams.audio[0]
-        if container.duration:
-            return float(container.duration / av.time_base)
-        return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+    with open_binary(content, max_bytes=_MOST):
+        pass
+    ((said, _),) = stream("mmrag_nb.loaders.sound:length", content)
+    seconds: float | None = said["seconds"]
+    return seconds
 
 
 def first_seconds(content: Content, most: float) -> NDArray[np.int16]:
@@ -80,54 +77,13 @@ def first_seconds(content: Content, most: float) -> NDArray[np.int16]:
     """
     import numpy as np
 
-    if not _plain(content):
+    from .sound import segment_blocks
+
+    if isinstance(content, Path | bytes):
+        with open_binary(content, max_bytes=_MOST):
+            pass
+        blocks = stream("mmrag_nb.loaders.sound:blocks", content, until=most)
+    else:
         segment: AudioSegment = content
-        return from_segment(segment[: round(1000 * most)], max_seconds=most + 1).pcm
-    blocks: list[NDArray[np.int16]] = []
-    with _opened(content) as container:
-        for block in _resampled(_frames(container)):
-            blocks.append(block)
-            if sum(map(len, blocks)) >= RATE * most:
-                break
-    if not blocks:
-        raise LoadError("no sound in it: zero samples")
-    return np.concatenate(blocks)[: round(RATE * most)]
-
-
-def _frames(container: Any) -> Iterator[Any]:
-    """What can be decoded; as in `decode`, damaged packets are left out."""
-    import av
-
-    packets = container.demux(container.streams.audio[0])
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return
-        if packet is None:
-            return
-        with suppress(av.FFmpegError):
-            yield from packet.decode()
-
-
-def _plain(content: Content) -> bool:
-    return isinstance(content, (Path, bytes, str))
-
-
-@contextmanager
-def _opened(content: Any) -> Iterator[Any]:
-    import av
-
-    with open_binary(content, max_bytes=1 << 40) as handle, _damage_told():
-        # As in decode: by content rather than by name, named containers only.
-        unnamed = SimpleNamespace(read=handle.read, seek=handle.seek, tell=handle.tell)
-        tags = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
-        with av.open(unnamed, mode="r", options={"format_whitelist": _CONTAINERS}, **tags) as container:
-            if not container.streams.audio or container.streams.audio[0].codec_context is None:
-                raise LoadError("no sound in it")
-            yield container
-
-
-def as_segment(pcm: NDArray[np.int16]) -> AudioSegment:
-    """Samples, 16 kHz mono, as the sound in memory that loaders take."""
-    return _segment(pcm)
+        blocks = segment_blocks(segment[: round(1000 * most)])
+    return np.concatenate([np.frombuffer(one, np.int16) for _, samples in blocks for one in samples])

@@ -9,6 +9,7 @@ from mmrag_nb.errors import LoadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from bs4.element import PageElement, Tag
 
@@ -20,6 +21,11 @@ _BLOCKS = frozenset(
 )
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table", "ul", "ol"})
 _CELLS = frozenset({"td", "th"})
+_HIDING = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
+_SECONDS = 2.0
+"""Of processor time that a page may take, and one more for each..."""
+_RATE = 200_000
+"""...bytes: honest ones take a fraction of that."""
 _SPACES = re.compile(r"\s+")
 
 
@@ -29,7 +35,33 @@ def is_html(name: str, text: str) -> bool:
 
 
 def readable_text(html: str) -> str:
-    """Title and visible text of ``html``: one line a block element, entities decoded, no scripts or styles.
+    """What :func:`visible_text` gives, within bounds of time and memory: some markup takes Python's parser for ever.
+
+    Raises
+    ------
+    LoadError
+        The markup cannot be read, or not within these bounds.
+    """
+    from mmrag_nb.isolation.calling import Limits, stream
+
+    body = html.encode("utf-8", "surrogatepass")
+    worked = _SECONDS + len(body) / _RATE
+    limits = Limits(seconds=10 * worked, processor=worked)
+    found = list(stream("mmrag_nb.loaders.markup:page_text", body, limits))
+    return b"".join(blob for _, blobs in found for blob in blobs).decode("utf-8", "surrogatepass")
+
+
+def page_text(handle: BinaryIO) -> Iterator[tuple[dict[str, str], tuple[bytes, ...]]]:
+    """Yield the text of the page in ``handle``, UTF-8, as one piece: for a process of its own."""
+    text = visible_text(handle.read().decode("utf-8", "surrogatepass"))
+    yield {}, (text.encode("utf-8", "surrogatepass"),)
+
+
+def visible_text(html: str) -> str:
+    """Title and visible text of ``html``: one line a block element, entities decoded; pictures by their name.
+
+    No scripts, styles or comments, and nothing that the page itself hides (``hidden``, ``display: none``): what no
+    reader sees is no evidence, and a place for instructions to models.
 
     Raises
     ------
@@ -57,8 +89,10 @@ def _visible(soup: Tag) -> Iterator[str]:
     while stack:
         node, preformatted = stack.pop()
         if isinstance(node, Tag):
-            if node.name in _UNSEEN:
+            if node.name in _UNSEEN or _is_hidden(node):
                 continue
+            if node.name == "img" and (alt := str(node.get("alt") or "").strip()):
+                yield f" {alt} "
             border = _border(node.name)
             inside = preformatted or node.name in {"pre", "textarea"}
             stack.append((border, True))
@@ -69,6 +103,11 @@ def _visible(soup: Tag) -> Iterator[str]:
             yield text if preformatted else _SPACES.sub(" ", text)
         elif type(node) is str:
             yield node
+
+
+def _is_hidden(tag: Tag) -> bool:
+    """Whether the page says that it is not to be shown; ``aria-hidden`` hides from screen readers alone."""
+    return "hidden" in tag.attrs or _HIDING.search(str(tag.attrs.get("style", ""))) is not None
 
 
 def _border(tag: str) -> str:

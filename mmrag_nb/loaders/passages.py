@@ -67,7 +67,8 @@ def passages(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> 
             # Joined, pieces may take more tokens than each alone.
             last = first + min(last - first - 1, (last - first) * budget // tokens)
         if last > done:
-            found.append((start, end))
+            if start < end:  # not a long stretch of blanks alone
+                found.append((start, end))
             first = _overlap(pieces, first, last, budget)
             done = last
         elif first < done:

@@ -5,31 +5,80 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
+_BAND = 4_000_000
+"""Pixels that are converted at once: of a large picture only what was decoded is in memory as a whole."""
 
-def eight_bit(image: Image) -> tuple[Image, list[str]]:
-    """Stretch 16-bit, integer and floating-point greys from their darkest..brightest to 0..255, and say so.
 
-    Pillow's own conversion keeps 2 of 100 levels of 16-bit greys. Other modes are returned as they are.
+def rgb(image: Image, factor: int = 1) -> tuple[Image, list[str]]:
+    """Return RGB, reduced ``factor`` times, and notes.
+
+    16-bit, integer and floating-point greys are stretched from their darkest..brightest to 0..255, which is noted:
+    Pillow's own conversion keeps 2 of 100 levels of 16-bit greys. What is transparent is laid on white.
     """
-    if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
-        return image, []
-    import numpy as np
+    scale = _Scale(image) if image.mode in {"I", "F"} or image.mode.startswith("I;") else None
+    notes = [scale.note] if scale else []
+    if image.width * image.height <= _BAND:
+        whole = _on_white(scale.applied(image) if scale else image)
+        return whole.reduce(factor) if factor > 1 else whole, notes
     from PIL import Image
 
-    levels = np.nan_to_num(np.asarray(image), posinf=0, neginf=0).astype(np.float32)
-    low, high = float(levels.min()), float(levels.max())
-    if high > low:
-        levels -= low
-        levels *= 255 / (high - low)
-    else:
-        levels[:] = 255 if high > 0 else 0
-    return Image.fromarray(levels.round().astype(np.uint8)), [f"greys {low:g}..{high:g} stretched to 0..255"]
+    small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top, band in _bands(image, factor):
+        part = _on_white(scale.applied(band) if scale else band)
+        small.paste(part.reduce(factor) if factor > 1 else part, (0, top // factor))
+    return small, notes
 
 
-def on_white(image: Image) -> Image:
-    """Return RGB, what is transparent laid on white."""
+def _bands(image: Image, factor: int = 1) -> Iterator[tuple[int, Image]]:
+    """Stripes of a multiple of ``factor`` rows, with the place of their first."""
+    rows = factor * max(_BAND // (image.width * factor), 1)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+class _Scale:
+    """The range of a picture's greys."""
+
+    def __init__(self, image: Image) -> None:
+        ranges = [(float(levels.min()), float(levels.max())) for levels in map(_levels, self._parts(image))]
+        self._low, self._high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        self.note = f"greys {self._low:g}..{self._high:g} stretched to 0..255"
+
+    @staticmethod
+    def _parts(image: Image) -> Iterator[Image]:
+        if image.width * image.height <= _BAND:
+            yield image
+        else:
+            yield from (band for _, band in _bands(image))
+
+    def applied(self, image: Image) -> Image:
+        """``image`` in 256 greys."""
+        import numpy as np
+        from PIL import Image
+
+        levels = _levels(image)
+        if self._high > self._low:
+            levels -= self._low
+            levels *= 255 / (self._high - self._low)
+        else:
+            levels[:] = 255 if self._high > 0 else 0
+        return Image.fromarray(levels.round().astype(np.uint8))
+
+
+def _levels(image: Image) -> NDArray[np.float32]:
+    import numpy as np
+
+    levels: NDArray[np.float32] = np.nan_to_num(np.asarray(image), posinf=0, neginf=0).astype(np.float32)
+    return levels
+
+
+def _on_white(image: Image) -> Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     from PIL import Image

@@ -11,6 +11,7 @@ from mmrag_nb.types import LoadedChunk, LoadedItem
 from .content import open_binary
 from .decoding import decode
 from .markup import is_html, readable_text
+from .normalising import normalised
 from .passages import passages
 
 if TYPE_CHECKING:
@@ -42,12 +43,22 @@ class TextLoader:
         The encoder's count of a text's tokens, special tokens included.
     max_bytes
         Largest text that is read.
+    clean
+        As the setting: unless it is ``off``, texts are normalised before they are cut.
     """
 
     modality: Modality = "text"
 
-    def __init__(self, max_tokens: int, count_tokens: Callable[[str], int], *, max_bytes: int = MAX_BYTES) -> None:
-        self.version = f"text-1/{max_tokens}"
+    def __init__(
+        self,
+        max_tokens: int,
+        count_tokens: Callable[[str], int],
+        *,
+        max_bytes: int = MAX_BYTES,
+        clean: str = "off",
+    ) -> None:
+        self._normalises = clean != "off"
+        self.version = f"text-1{', normalised' * self._normalises}/{max_tokens}"
         self._max_tokens = max_tokens
         self._count_tokens = count_tokens
         self._max_bytes = max_bytes
@@ -55,7 +66,7 @@ class TextLoader:
     def load(self, content: Content, name: str) -> LoadedItem:
         """Read a file, a downloaded body or a ``str`` into one chunk per passage.
 
-        Facts: ``characters`` (of the readable text), ``passages``.
+        Facts: ``characters`` (of the readable text), ``passages``; ``flags`` where normalising finds lines that repeat.
 
         Raises
         ------
@@ -66,13 +77,20 @@ class TextLoader:
         text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         if not isinstance(content, str) and is_html(name, text):
             text = readable_text(text)
+        notes = [note] if note else []
+        flags: dict[str, list[str]] = {}
+        if self._normalises:
+            made = normalised(text)
+            text = made.text
+            notes += made.notes()
+            flags = {"flags": ["repeated"]} if made.repeated else {}
         if not text.strip():
             raise LoadError("empty: no text in it")
         spans = passages(text, self._max_tokens, self._count_tokens)
         return LoadedItem(
             chunks=tuple(LoadedChunk("text", text=text[start:end]) for start, end in spans),
-            notes=(note,) if note else (),
-            facts={"characters": len(text), "passages": len(spans)},
+            notes=tuple(notes),
+            facts={"characters": len(text), "passages": len(spans), **flags},
         )
 
     def _read(self, content: Content) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Sambur (1975), then pauses bridged, shortest first, until utterances are long en
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -49,14 +50,18 @@ def utterances(pcm: NDArray[np.int16], rate: int) -> list[tuple[float, float]]:
     rate
         Samples per second.
     """
-    level = loudness(pcm, rate)
+    return spans(loudness(pcm, rate), len(pcm) / rate)
+
+
+def spans(level: NDArray[np.float32], seconds: float) -> list[tuple[float, float]]:
+    """As :func:`utterances`, of a recording of that :func:`loudness` and length."""
     if not len(level) or level.max() < SILENT:
         return []
     speech = _runs(level > _threshold(level))
     speech = _bridged(speech, _frames(PAUSE))
     speech = [span for span in speech if span[1] - span[0] >= _frames(CLICK)] or speech
     parts = [part for span in _joined(speech) for part in _cut(level, *span)]
-    return _overlapping(_padded(parts, len(pcm) / rate), speech)
+    return _overlapping(_padded(parts, seconds), speech)
 
 
 def loudness(pcm: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
@@ -101,19 +106,16 @@ def _bridged(spans: _Spans, gap: int) -> _Spans:
 
 def _joined(spans: _Spans) -> _Spans:
     """Join across the shortest pauses first while one side is too short and both together are not too long."""
-    out = list(spans)
-    while True:
-        pauses = [
-            (after[0] - before[1], place)
-            for place, (before, after) in enumerate(pairwise(out))
-            if min(before[1] - before[0], after[1] - after[0]) < _frames(SHORTEST)
-            and after[0] - before[1] <= _frames(BRIDGE)
-            and after[1] - before[0] <= _frames(LONGEST)
-        ]
-        if not pauses:
-            return out
-        _, place = min(pauses)
-        out[place : place + 2] = [(out[place][0], out[place + 1][1])]
+    head, tail = list(range(len(spans))), list(range(len(spans)))
+    # Of joined spans, the last knows the first and the first the last. What grew too long to join never fits again.
+    for pause, place in sorted((after[0] - before[1], place) for place, (before, after) in enumerate(pairwise(spans))):
+        first, last = head[place], tail[place + 1]
+        start, end = spans[first][0], spans[last][1]
+        shorter = min(spans[place][1] - start, end - spans[place + 1][0])
+        if shorter < _frames(SHORTEST) and pause <= _frames(BRIDGE) and end - start <= _frames(LONGEST):
+            head[last], tail[first] = first, last
+    firsts = [place for place, last in enumerate(tail) if head[last] == place]
+    return [(spans[first][0], spans[tail[first]][1]) for first in firsts]
 
 
 def _cut(level: NDArray[np.float32], start: int, end: int) -> _Spans:
@@ -144,7 +146,8 @@ def _overlapping(padded: list[tuple[float, float]], speech: _Spans) -> list[tupl
     begins = [round(a * HOP - PAD, 3) for a, b in speech if _frames(PAUSE) <= b - a <= _frames(FRAGMENT)]
     out = padded[:1]
     for before, (start, end) in pairwise(padded):
-        last = max((begin for begin in begins if before[0] < begin < before[1]), default=start)
+        place = bisect_left(begins, before[1]) - 1
+        last = begins[place] if place >= 0 and begins[place] > before[0] else start
         near = before[1] - last <= FRAGMENT + 2 * PAD and start - before[1] <= BRIDGE and end - last <= LONGEST
         out.append((last if near else start, end))
     return out

@@ -7,7 +7,7 @@ import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import NotInstalled
+from mmrag_nb.errors import InvalidSetting, NotInstalled
 from mmrag_nb.types import Transcript
 
 from .speech import audible
@@ -26,15 +26,27 @@ class PocketsphinxTranscriber:
     Huggins-Daines et al., "Pocketsphinx: A Free, Real-Time Continuous Speech Recognition System for Hand-Held
     Devices", 2006.
 
+    Parameters
+    ----------
+    language
+        ``en`` or ``english``; it knows no other.
+
     Raises
     ------
+    InvalidSetting
+        Another language is asked for.
     NotInstalled
         pocketsphinx is absent.
     """
 
     rate = 16_000
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "") -> None:
+        if language and language.lower() not in {"en", "english"}:
+            raise InvalidSetting(
+                f"pocketsphinx knows English only, so language {language!r} cannot be set: leave it out, or name a "
+                'multilingual Whisper model, %config MMRag.speech = "openai/whisper-base"'
+            )
         try:
             import pocketsphinx
         except ModuleNotFoundError as error:

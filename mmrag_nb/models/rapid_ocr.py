@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable, NotInstalled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-PREPROCESSING = "canvas-1"
+PREPROCESSING = "canvas-2"
 """Changes when the same picture would be read in another way."""
 
 CONFIDENT = 0.9
@@ -26,11 +28,14 @@ CONFIDENT = 0.9
 pixels, reach 0.95; nothing of two characters that is made out in photographs and drawings without text reaches 0.85."""
 
 LONGEST = 2000
-"""Pixels of the longer side that is looked at; larger pictures are shrunk."""
+"""Pixels of the longer side that is looked at; larger pictures are shrunk, page-long ones read in pieces."""
 SMALLEST = 8
 """Pixels of the shorter side below which no letter can be told."""
 THREADS = 2
 
+_PAGE = 2  # ratio of the sides from which a large picture is a page-long one, which is read in pieces
+_OVERLAP = 160  # pixels of neighbouring pieces: the tallest line that is read whole
+_MOST_PIECES = 24
 _COMFORTABLE = 736  # pixels of the shorter side up to which smaller pictures are enlarged, as the network was tuned
 _ENLARGED = 2  # times at most: what is smaller still has no letters in it that enlarging would bring out
 _ELONGATED = 8  # ratio of the sides up to which a picture stays as it is; shorter sides are filled up
@@ -71,18 +76,23 @@ class RapidOCRReader:
         return [self._read(picture) for picture in pictures]
 
     def _read(self, picture: Image) -> str:
+        return "\n".join(line for piece, axis, own in _pieces(picture) for line in self._lines(piece, axis, own))
+
+    def _lines(self, picture: Image, axis: int, own: tuple[float, float]) -> list[str]:
+        """The lines whose middles lie in the part ``own`` of the height (``axis`` 0) or width (1), as shares of it."""
         canvas = _canvas(picture)
         if canvas is None:
-            return ""
+            return []
         sure = []
         with self._lock:  # it keeps what it is told on itself
             found = self._engine(canvas, use_det=True)
             for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True) if found else ():
                 if score < CONFIDENT:
                     text, score = self._turned(canvas, box)  # noqa: PLW2901  # a second look at the same line
-                if score >= CONFIDENT and sum(map(str.isalnum, text)) >= _CHARACTERS:
+                middle = float(box[:, 1 - axis].mean()) / canvas.shape[axis]
+                if own[0] <= middle < own[1] and score >= CONFIDENT and sum(map(str.isalnum, text)) >= _CHARACTERS:
                     sure.append((box, " ".join(text.split())))
-        return "\n".join(_in_order(sure))
+        return _in_order(sure)
 
     def _turned(self, canvas: NDArray[np.uint8], box: NDArray[np.float32]) -> tuple[str, float]:
         """Read the line in ``box``, (4, 2) corners, the other way up: the axis of a chart, say."""
@@ -134,6 +144,31 @@ def _engine(models: Mapping[str, Path]) -> Any:
             **{f"{stage}.model_path": str(path) for stage, path in models.items()},
         }
     )
+
+
+def _pieces(picture: Image) -> Iterator[tuple[Image, int, tuple[float, float]]]:
+    """A page-long picture in pieces of a length that need not be shrunk; others come as they are.
+
+    Each with the axis along which it was cut (0: height) and the part of it that is its own: neighbours overlap, so
+    that each line is whole in the piece that has its middle.
+    """
+    long, short = max(picture.size), min(picture.size)
+    axis = int(picture.width > picture.height)
+    if long <= max(LONGEST, _PAGE * short):
+        yield picture, axis, (-math.inf, math.inf)
+        return
+    scale = min(1.0, LONGEST / short, _MOST_PIECES * (LONGEST - _OVERLAP) / long)
+    if scale < 1:
+        picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+        long = max(picture.size)
+    count = max(1, math.ceil((long - _OVERLAP) / (LONGEST - _OVERLAP)))
+    borders = [round(place * (long - _OVERLAP) / count) for place in range(count + 1)]
+    for place, (start, end) in enumerate(pairwise(borders)):
+        end += _OVERLAP  # noqa: PLW2901  # the first lines of the next
+        box = (start, 0, end, picture.height) if axis else (0, start, picture.width, end)
+        margin = _OVERLAP / 2 / (end - start)
+        own = (margin if place else -math.inf, 1 - margin if place < count - 1 else math.inf)
+        yield picture.crop(box), axis, own
 
 
 def _canvas(picture: Image) -> NDArray[np.uint8] | None:

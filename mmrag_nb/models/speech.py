@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
@@ -32,6 +33,8 @@ SHORTEST = 0.1
 SILENCE = 1e-4
 """Peak below which nothing is heard: three steps of 16 bits."""
 
+_TOLD_BY = 3
+"""Clips by which the language of a recording is told."""
 _TOKENS_PER_SECOND = 12  # no one speaks faster, so a network that repeats itself ends
 _MARGIN = 8  # frames beyond a clip's end that reach its last vector through Speech2Text's convolutions, rounded up
 
@@ -58,7 +61,7 @@ class SpeechTranscriber:
     batch_size
         Windows that go through the network at once.
     language
-        ``en`` or ``english``, for multilingual Whisper checkpoints, which detect it where it is ``None``.
+        ``de`` or ``german``, for multilingual Whisper checkpoints, which tell it by listening where it is empty.
 
     Raises
     ------
@@ -75,7 +78,7 @@ class SpeechTranscriber:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int = 8,
-        language: str | None = None,
+        language: str = "",
     ) -> None:
         wanted = choose(device, precision)
         if precision == "auto" and wanted.kind == "cpu":
@@ -86,7 +89,8 @@ class SpeechTranscriber:
         self._network = loaded.network
         self._tokenizer, self._extractor = loaded.parts
         self._batch_size = batch_size
-        self._options = _options(self._network.generation_config, language, model)
+        self._languages = _languages(self._network.generation_config)
+        self._options = _options(self._languages, self._network.generation_config, language, model)
         self.rate: int = self._extractor.sampling_rate
         self._placement = wanted
         self._placement = checked(wanted, self._probe)
@@ -99,31 +103,53 @@ class SpeechTranscriber:
         }
         self.description = f"{loaded.name} ({self._placement.instead_of(wanted)})"
 
-    def transcribe(self, clips: Sequence[Samples]) -> list[str]:
+    def language_of(self, clips: Sequence[Samples]) -> str:
+        """The code of the language that is spoken in ``clips``, which belong together, to be handed to `transcribe`.
+
+        The longest ones are listened to: a short one alone is easily mistaken. Empty where there is nothing to choose:
+        the checkpoint knows one language, the language is set, or nothing is heard.
+        """
+        import torch
+
+        if not self._languages or "language" in self._options:
+            return ""
+        longest = sorted(clips, key=len, reverse=True)[:_TOLD_BY]
+        windows = [window for clip in longest for window in islice(self._windows(clip), 1)]
+        if not windows:
+            return ""
+        codes, tokens = zip(*self._languages.items(), strict=True)
+        start = self._network.generation_config.decoder_start_token_id
+        with computing(self._placement), quiet():
+            begun = torch.full((len(windows), 1), start, device=self._network.device)
+            logits = self._network(**self._inputs(windows), decoder_input_ids=begun).logits[:, -1, list(tokens)]
+            likely = logits.float().log_softmax(-1).sum(0)
+        return str(codes[int(likely.argmax())])
+
+    def transcribe(self, clips: Sequence[Samples], language: str = "") -> list[str]:
         """One transcript per clip of mono float32 samples in [-1, 1] at ``rate``; empty where nothing was heard.
 
-        Clips longer than ``WINDOW`` are cut where they are quietest.
+        Clips longer than ``WINDOW`` are cut where they are quietest. Multilingual checkpoints tell the language of each
+        clip by itself, unless it was set or is given, see `language_of`.
         """
+        told = {**self._options, "language": language} if language else self._options
         windows = [(number, window) for number, clip in enumerate(clips) for window in self._windows(clip)]
         by_length = sorted(range(len(windows)), key=lambda i: len(windows[i][1]))  # little padding in a batch
         heard = [""] * len(windows)
         with computing(self._placement), quiet():
             for start in range(0, len(by_length), self._batch_size):
                 batch = by_length[start : start + self._batch_size]
-                for i, text in zip(batch, self._hear([windows[i][1] for i in batch]), strict=True):
+                for i, text in zip(batch, self._hear([windows[i][1] for i in batch], told), strict=True):
                     heard[i] = text
         texts: list[list[str]] = [[] for _ in clips]
         for (number, _), text in zip(windows, heard, strict=True):
             texts[number].append(text)
         return [" ".join(filter(None, parts)) for parts in texts]
 
-    def _hear(self, windows: Sequence[Samples]) -> list[str]:
+    def _hear(self, windows: Sequence[Samples], told: Mapping[str, str]) -> list[str]:
         inputs = self._inputs(windows)
         seconds = math.ceil(max(len(window) for window in windows) / self.rate)
         room = self._network.config.max_target_positions - 8  # the prompt's tokens count as well
-        tokens = self._network.generate(
-            **inputs, **self._options, max_new_tokens=min(10 + _TOKENS_PER_SECOND * seconds, room)
-        )
+        tokens = self._network.generate(**inputs, **told, max_new_tokens=min(10 + _TOKENS_PER_SECOND * seconds, room))
         return [text.strip() for text in self._tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _inputs(self, windows: Sequence[Samples]) -> dict[str, Any]:
@@ -179,10 +205,18 @@ def _cut(clip: Samples, longest: int) -> Iterator[Samples]:
     yield clip
 
 
-def _options(generation: Any, language: str | None, model: str) -> dict[str, str]:
-    """What ``generate`` has to be told: of multilingual Whisper checkpoints the task and the language."""
-    languages = getattr(generation, "lang_to_id", None) or {}
-    if not (languages and getattr(generation, "is_multilingual", False)):
+def _languages(generation: Any) -> dict[str, int]:
+    """The tokens of the languages that a checkpoint tells apart, by code; empty where it knows one only."""
+    known = getattr(generation, "lang_to_id", None) or {}
+    return {name.strip("<|>"): token for name, token in known.items() if getattr(generation, "is_multilingual", False)}
+
+
+def _options(languages: Mapping[str, int], generation: Any, language: str, model: str) -> dict[str, str]:
+    """What ``generate`` has to be told: of multilingual Whisper checkpoints the task and the language.
+
+    With the task told, English that old checkpoints have as a forced beginning does not count.
+    """
+    if not languages:
         if language:
             raise InvalidSetting(
                 f"{model!r} knows one language only, so language {language!r} cannot be set: leave it out, or name a "
@@ -194,7 +228,7 @@ def _options(generation: Any, language: str | None, model: str) -> dict[str, str
         from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
         code = TO_LANGUAGE_CODE.get(language.lower(), language.lower())
-        if f"<|{code}|>" not in languages:
-            raise UnknownName("language", language, (name.strip("<|>") for name in languages))
+        if code not in languages:
+            raise UnknownName("language", language, languages)
         options["language"] = code
     return options

@@ -142,6 +142,17 @@ def _checked(flag: str, word: str, action: argparse.Action, then: str) -> str:
     return value
 
 
+def column_kinds(text: str) -> dict[str, str]:
+    """What ``--columns "photo=image note=text"`` says of tables' columns."""
+    kinds = {}
+    for word in text.replace(",", " ").split():
+        column, equals, kind = word.rpartition("=")
+        if not equals or not column or not kind:
+            raise argparse.ArgumentTypeError(f'{word!r} is not column=kind, as in --columns "photo=image note=text"')
+        kinds[column] = kind
+    return kinds
+
+
 def name(text: str) -> str:
     """Check the name given to ``--out``."""
     if not text.isidentifier() or iskeyword(text):

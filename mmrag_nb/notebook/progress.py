@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import clear_output, display
 
+from mmrag_nb.transcribing import SECONDS
+
 from .render import plain
 from .render.escape import escape, one_line
 from .render.quantities import duration
@@ -76,19 +78,34 @@ class Meter:
 
 
 def line(stage: str, done: int, total: int | None, meter: Meter, now: float) -> str:
-    """``embedding pictures 96 of 240 · 31/s · about 5 s left``."""
-    parts = [one_line(stage)]
-    if total:
+    """``embedding pictures 96 of 240 · 31/s · about 5 s left``.
+
+    Of a stage in seconds of sound: ``transcribing talk.mp3 2:05 of 1:02:11 · 3.1 times real time · about 19 min left``.
+    """
+    name = stage.removesuffix(SECONDS)
+    sound = name != stage
+    parts = [one_line(name)]
+    if total and sound:
+        parts[0] += f" {_clock(min(done, total))} of {_clock(total)}"
+    elif total:
         parts[0] += f" {min(done, total):,} of {total:,}"
     elif done:
         parts[0] += f" {done:,} so far"
     if (rate := meter.rate()) is not None:
-        parts.append(
-            f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s" if rate >= 0.95 else f"{_coarse(1 / rate)} each"
-        )
+        parts.append(f"{rate:,.1f} times real time" if sound else _pace(rate))
     if total and (left := meter.left(now, total)) is not None and done < total:
         parts.append(f"about {_coarse(left)} left")
     return " · ".join(parts) + (" …" if len(parts) == 1 else "")
+
+
+def _pace(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s" if rate >= 0.95 else f"{_coarse(1 / rate)} each"
+
+
+def _clock(seconds: int) -> str:
+    """A place in a recording: 0:07, 2:05, 1:02:11."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _coarse(seconds: float) -> str:

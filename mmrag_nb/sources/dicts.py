@@ -16,8 +16,12 @@ from .sound import is_sound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTENT_KEYS = ("text", "image", "audio", "path", "url")
+CONTENT_KEYS = ("text", "image", "audio", "video", "path", "url")
 """The names of content, in the order of a record's parts; each may be a plural. The rest is metadata."""
+
+METADATA, IGNORE = "metadata", "ignore"
+KINDS = (*CONTENT_KEYS, METADATA, IGNORE)
+"""What a column or a dict's entry can be said to hold."""
 
 
 class Apart(NamedTuple):
@@ -28,24 +32,33 @@ class Apart(NamedTuple):
     metadata: dict[Any, Any]
 
 
-def take_apart(record: Mapping[Any, Any]) -> Apart:
+def take_apart(record: Mapping[Any, Any], kinds: Mapping[str, str] | None = None) -> Apart:
     """Split ``{"image": [front, side], "text": "a red shoe", "price": 3}`` into its contents and its metadata.
 
-    Missing values (``None``, NaN) are no content, unless there is no other.
+    Missing values (``None``, NaN) are no content, unless there is no other. ``kinds`` says of other names what they
+    hold: one of :data:`KINDS`.
 
     Raises
     ------
     SourceError
         Nothing in it is named as content.
     """
-    named = {kind: [key for key in (kind, f"{kind}s") if key in record] for kind in CONTENT_KEYS}
+    said = {key: kind for key, kind in (kinds or {}).items() if key in record}
+    named = {
+        kind: [
+            *(key for key in (kind, f"{kind}s") if key in record and key not in said),
+            *(key for key, other in said.items() if other == kind),
+        ]
+        for kind in CONTENT_KEYS
+    }
     keys = [key for some in named.values() for key in some]
     if not keys:
         names = ", ".join(short(key) for key in list(record)[:5]) or "nothing"
         raise SourceError(f"a dict with {names}: one of {', '.join(CONTENT_KEYS)} must name its content")
     contents = [(kind, value) for kind, some in named.items() for key in some for value in members(record[key])]
     first = next((kind, record[key]) for kind, some in named.items() for key in some)
-    rest = {name: value for name, value in record.items() if name not in keys}
+    left = {*keys, *(key for key, kind in said.items() if kind == IGNORE)}
+    rest = {name: value for name, value in record.items() if name not in left}
     return Apart(tuple(contents) or (first,), rest)
 
 

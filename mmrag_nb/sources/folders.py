@@ -21,17 +21,19 @@ from .records import part_of
 if TYPE_CHECKING:
     from mmrag_nb.types import Modality
 
+    from .ignoring import Ignoring
+
 METADATA = "metadata.json"
 """The file of a folder that says what is known of its record."""
 _MAX_BYTES = 1 << 20
 """Largest size of :data:`METADATA`, bytes."""
 
 
-def by_folder(matches: Matches, base: Path) -> Matches:
+def by_folder(matches: Matches, base: Path, ignoring: Ignoring) -> Matches:
     """``matches`` sorted by folder, with what is below the folders among them, and without :data:`METADATA`."""
     files, skipped = dict.fromkeys(matches.files), list(matches.skipped)
     for shown in matches.folders:
-        within = below(shown, base / expand_home(str(shown)))
+        within = below(shown, base / expand_home(str(shown)), ignoring, named=False)
         files |= dict.fromkeys(within.files)
         skipped += within.skipped
     kept = [(shown, file) for shown, file in files if file.name != METADATA]
@@ -52,7 +54,7 @@ def recorded(
         first = outcome.content.parent != folder
         if first:
             folder = outcome.content.parent
-            record, said = _record(folder), dict[str, Any]()
+            record, said = folder_record(folder), dict[str, Any]()
             try:
                 said, notes = _metadata(folder / METADATA)
             except SourceError as error:
@@ -63,7 +65,8 @@ def recorded(
         yield part_of(record, whole, caption=folder not in pictured and first)
 
 
-def _record(folder: Path) -> Record:
+def folder_record(folder: Path) -> Record:
+    """The record that the files of ``folder`` make."""
     # Links are resolved: two ways to one folder lead to one record.
     place = hashlib.sha256(b"folder\n" + os.fsencode(os.path.realpath(folder)))
     name = os.path.basename(os.path.abspath(folder)) or str(folder)  # noqa: PTH100, PTH119

@@ -11,9 +11,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from mmrag_nb.errors import SourceError
+from mmrag_nb.errors import SourceError, UnknownName, nearest
 
-from .dicts import CONTENT_KEYS, members
+from .dicts import CONTENT_KEYS, IGNORE, KINDS, METADATA, members
 from .exchange import is_url
 from .globs import expand_home
 from .metadata import mended, plain_metadata
@@ -22,19 +22,21 @@ from .optional import is_a
 from .sound import is_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmrag_nb.types import Modality
 
     ModalityOf = Callable[[str, str], Modality | None]
+    Leads = Callable[[str], bool]
+    """Whether there is a file of that name."""
 
 SAMPLE = 500
 """Cells of a column that are looked at to guess what it holds, evenly spread."""
 TELLING_WORDS = 5
 """From this median number of words on, a column of strings is text and no metadata."""
 
-_NAMED = re.compile(r"(?:.*_)?(path|url)s?|(text|image|audio)s?")
+_NAMED = re.compile(r"(?:.*_)?(path|url)s?|(text|image|audio|video)s?")
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{1,2}|[^\s぀-ヿ㐀-鿿가-힯]+")
 """Chinese, Japanese and Korean write no spaces that tell words apart: two signs count as one."""
 _SHOWN = 8
@@ -69,38 +71,99 @@ class Columns:
     """The same of those that number them."""
 
 
-def columns_of(frame: Any, modality_of: ModalityOf, base: Path) -> Columns:
-    """Tell content from metadata: by the columns' names, then by some of their cells.
+def checked_kinds(kinds: Mapping[str, str]) -> dict[str, str]:
+    """``{"photo": "image", "note": "text"}``, where each is one of :data:`KINDS`.
+
+    Raises
+    ------
+    UnknownName
+        One is none of them; the message names the nearest.
+    """
+    for kind in kinds.values():
+        if kind not in KINDS:
+            raise UnknownName("kind of column", kind, KINDS)
+    return dict(kinds)
+
+
+def columns_of(
+    frame: Any,
+    modality_of: ModalityOf,
+    base: Path,
+    kinds: Mapping[str, str] | None = None,
+    *,
+    leads: Leads | None = None,
+    plain: Sequence[bool] = (),
+    required: bool = True,
+) -> Columns:
+    """Tell content from metadata: by what is said of the columns, by their names, then by some of their cells.
+
+    Parameters
+    ----------
+    frame, modality_of, base
+        The table, what loads which file, and what relative paths are relative to.
+    kinds
+        What some columns hold, by name: one of :data:`KINDS`.
+    leads
+        Whether there is a file of a name, instead of looking into ``base``.
+    plain
+        Whether each column is known to hold numbers, times or the like, which are no content.
+    required
+        Whether there must be content.
 
     Raises
     ------
     SourceError
-        There are no rows, or no column holds content.
+        There are no rows, no column of a name that is in ``kinds``, or no column holds content.
     """
     if not len(frame):
         raise SourceError("a table without rows")
+    leads = leads or (lambda typed: os.path.isfile(base / expand_home(typed)))  # noqa: PTH113
     given = ["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else name for name in frame.columns]
     names = mended("caption" if str(name).casefold() == "caption" else name for name in given)
-    kinds = [_kind(name, frame.iloc[:, place], modality_of, base) for place, name in enumerate(given)]
+    said = _places(kinds or {}, given, names)
+    found = [
+        said[place]
+        if place in said
+        else ""
+        if plain and plain[place]
+        else _kind(name, frame.iloc[:, place], modality_of, leads)
+        for place, name in enumerate(given)
+    ]
     contents = sorted(
-        ((place, kind) for place, kind in enumerate(kinds) if kind), key=lambda pair: CONTENT_KEYS.index(pair[1])
+        ((place, kind) for place, kind in enumerate(found) if kind in CONTENT_KEYS),
+        key=lambda pair: CONTENT_KEYS.index(pair[1]),
     )
-    if not contents:
+    if not contents and required:
         wrong = given[0] if given and isinstance(given[0], int) else short(given[0]) if given else "..."
         raise SourceError(
             f"a table with {_listed([short(name) for name in given]) or 'no columns'}, and none that holds content: "
             f"rename one to text, image, audio, path or url, as in df.rename(columns={{{wrong!r}: 'text'}})"
         )
-    metadata = [(place, name) for place, name in enumerate(names) if not kinds[place]]
+    metadata = [(place, name) for place, name in enumerate(names) if found[place] in {"", METADATA}]
+    ignored = [place for place, kind in enumerate(found) if kind == IGNORE]
     folded = [name.casefold() for name in names]
     naming = [tuple(folded.index(name) for name in wanted if name in folded) for wanted in (NAMING, ("id",))]
-    return Columns(tuple(contents), tuple(metadata), _said(given, contents, metadata), *naming)
+    return Columns(tuple(contents), tuple(metadata), _said(given, contents, metadata, ignored), *naming)
 
 
-def rows(frame: Any, columns: Columns, label: str) -> Iterator[Row]:
+def _places(kinds: Mapping[str, str], given: Sequence[Any], names: Sequence[str]) -> dict[int, str]:
+    """``kinds`` by the columns' places; each may be named as it is, or as metadata would be."""
+    known = {name: place for place, name in reversed(list(enumerate(names)))}
+    known |= {str(name): place for place, name in reversed(list(enumerate(given)))}
+    places = {}
+    for name, kind in kinds.items():
+        if name not in known:
+            near = nearest(str(name), known)
+            hint = f"did you mean {near!r}?" if near else f"there are {_listed([short(one) for one in given])}"
+            raise SourceError(f"no column {name!r}: {hint}")
+        places[known[name]] = kind
+    return places
+
+
+def rows(frame: Any, columns: Columns, label: str, labelled: Callable[[str, str], str] = within) -> Iterator[Row]:
     """The rows of ``frame`` one by one, each shown as ``label`` with its name or its index: ``{{shoes 3}}``.
 
-    Cells that fit into no metadata are left out, which the first row of each column says.
+    ``labelled`` joins the two. Cells that fit into no metadata are left out, which the first row of each column says.
     """
     said: set[str] = set()
     cells = zip(*(frame.iloc[:, place] for place in range(len(frame.columns))), strict=True)
@@ -110,7 +173,7 @@ def rows(frame: Any, columns: Columns, label: str) -> Iterator[Row]:
         said |= wrong.keys()
         name = next((word for place in columns.names if (word := _key(row[place]))), "")
         key = name or next((word for place in columns.ids if (word := _key(row[place]))), "") or _key(index)
-        yield Row(within(label, key), name, _contents(columns, row), metadata, notes)
+        yield Row(labelled(label, key), name, _contents(columns, row), metadata, notes)
 
 
 def contents(frame: Any, columns: Columns) -> Iterator[tuple[tuple[str, Any], ...]]:
@@ -127,7 +190,7 @@ def values(series: Any, label: str, modality_of: ModalityOf, base: Path) -> Iter
     Strings are texts, unless the name or most of the values say that they name files.
     """
     strings = series[[isinstance(value, str) for value in series]]
-    kind = _kind(series.name, strings, modality_of, base)
+    kind = _kind(series.name, strings, modality_of, lambda typed: os.path.isfile(base / expand_home(typed)))  # noqa: PTH113
     for index, value in zip(series.index, series, strict=True):
         if _has_content(value):
             yield within(label, _key(index)), value, kind in {"", "text"}
@@ -169,7 +232,7 @@ def _key(value: Any) -> str:
 # -- guessing ----------------------------------------------------------------------------------------------------------
 
 
-def _kind(given: Any, column: Any, modality_of: ModalityOf, base: Path) -> str:
+def _kind(given: Any, column: Any, modality_of: ModalityOf, leads: Leads) -> str:
     """One of :data:`CONTENT_KEYS`, or nothing where ``column`` is metadata."""
     kept = column[column.notna()]
     if len(kept) and getattr(column.dtype, "kind", "O") in "biufcmM":
@@ -181,7 +244,7 @@ def _kind(given: Any, column: Any, modality_of: ModalityOf, base: Path) -> str:
     if named:
         return named[1] or named[2]
     sample = list(kept.iloc[:: -(-len(kept) // SAMPLE) or 1])
-    guessed = Counter(kind for cell in sample if (kind := _kind_of_cell(cell, modality_of, base)))
+    guessed = Counter(kind for cell in sample if (kind := _kind_of_cell(cell, modality_of, leads)))
     if sample and 2 * guessed.total() >= len(sample):
         return guessed.most_common(1)[0][0]
     texts = [cell for cell in sample if isinstance(cell, str)]
@@ -194,7 +257,7 @@ def _words(text: str) -> int:
     return len(_WORD.findall(text[:1_000]))
 
 
-def _kind_of_cell(cell: Any, modality_of: ModalityOf, base: Path) -> str:
+def _kind_of_cell(cell: Any, modality_of: ModalityOf, leads: Leads) -> str:
     """What a picture, a sound, a file's name or an address, or the first of a list of these, leads to."""
     if isinstance(cell, (list, tuple)) and not is_sound(cell):
         cell = cell[0] if cell else None
@@ -206,23 +269,30 @@ def _kind_of_cell(cell: Any, modality_of: ModalityOf, base: Path) -> str:
     if isinstance(cell, os.PathLike):
         found = modality_of(os.fsdecode(cell), "") or "path"
     elif isinstance(cell, str) and len(cell) <= 1_000 and cell.isprintable():
-        found = _of_name(cell, modality_of, base)
-    return found if found in {"", "image", "audio"} else "path"
+        found = _of_name(cell, modality_of, leads)
+    return found if found in {"", "image", "audio", "video"} else "path"
 
 
-def _of_name(typed: str, modality_of: ModalityOf, base: Path) -> str:
+def _of_name(typed: str, modality_of: ModalityOf, leads: Leads) -> str:
     if is_url(typed):
         return modality_of(urlsplit(typed).path, "") or ""
     found = modality_of(typed, "")
     # by its ending first: most strings are not looked for on the disk
-    return found if found and os.path.isfile(base / expand_home(typed)) else ""  # noqa: PTH113
+    return found if found and leads(typed) else ""
 
 
-def _said(given: Sequence[Any], contents: Sequence[tuple[int, str]], metadata: Sequence[tuple[int, str]]) -> str:
+def _said(
+    given: Sequence[Any],
+    contents: Sequence[tuple[int, str]],
+    metadata: Sequence[tuple[int, str]],
+    ignored: Sequence[int],
+) -> str:
     shown = [short(name) for name in given]
     held = _listed([f"{shown[place]} -> {kind}" for place, kind in contents])
     rest = _listed([name if shown[place] == name else f"{shown[place]} as {name}" for place, name in metadata])
-    return f"columns: {held}" + (f"; {rest} -> metadata" if rest else "")
+    left = _listed([shown[place] for place in ignored])
+    parts = (held, f"{rest} -> metadata" if rest else "", f"{left} -> ignored" if left else "")
+    return f"columns: {'; '.join(filter(None, parts))}"
 
 
 def _listed(names: Sequence[str]) -> str:

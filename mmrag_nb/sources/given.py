@@ -36,6 +36,12 @@ def as_sources(sources: Any) -> list[Source]:
     return flat
 
 
+def as_patterns(ignore: str | Iterable[str]) -> list[str]:
+    """What is to be ignored, as patterns: one, or several, or several with commas between them."""
+    lines = [ignore] if isinstance(ignore, str) else list(ignore)
+    return [one.strip() for line in lines for one in line.split(",") if one.strip()]
+
+
 def _is_many(one: Any) -> bool:
     if isinstance(one, (str, bytes, Mapping)) or is_sound(one):
         return False

@@ -6,22 +6,24 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from mmrag_nb.errors import SourceError, nearest
 from mmrag_nb.reports import Skipped
 from mmrag_nb.types import Item, Metadata, Modality, Resolved
 
-from .folders import by_folder, recorded
-from .globs import Matches, below, expand_home, has_magic, is_folder, match
+from .folders import recorded
+from .globs import Matches, expand_home, has_magic, is_folder
+from .matching import Found, ModalityOf, Search, find
+from .refused import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_FILE_BYTES = 2 << 30
 """Larger files are refused: what decodes them needs many times their size."""
-
-ModalityOf = Callable[[str, str], "Modality | None"]
-"""Which modality a file name and a MIME type (empty where unknown) are loaded as; ``None`` where unsupported."""
 
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
@@ -32,44 +34,32 @@ _SPECIAL = {
 
 
 def resolve_path(
-    typed: str,
-    metadata: Metadata,
-    *,
-    modality_of: ModalityOf,
-    base: Path,
-    max_bytes: int = MAX_FILE_BYTES,
-    records: bool = False,
+    typed: str, metadata: Metadata, search: Search, *, max_bytes: int = MAX_FILE_BYTES
 ) -> Iterator[Resolved | Skipped]:
     """Turn one path, glob or folder into items, in the order of their names.
 
-    An existing file wins over the reading of its name as a glob. Hidden files in folders are left out; files of
-    unsupported kinds that a glob or folder holds are told in one line.
+    An existing file wins over the reading of its name as a glob. Hidden files in folders are left out, and what is
+    ignored by patterns; that, and files of unsupported kinds that a glob or folder holds, is told in a line each.
 
     Parameters
     ----------
     typed
-        As the user wrote it; relative to ``base``. Items are shown under this name.
+        As the user wrote it; relative to the ``base`` of ``search``. Items are shown under this name.
+    search
+        Where ``records`` are wished, the files that a glob or folder finds in each folder make one record.
     max_bytes
         Largest size of a file, bytes.
-    records
-        Make one record of the files that a glob or folder finds in each folder; folders that a glob finds are then
-        looked into.
     """
     if unusable := _unusable(typed):
         yield Skipped(repr(typed), unusable)
         return
-    path = base / expand_home(typed)
-    if is_folder(path):
-        matches = below(PurePath(typed), path)
-    elif has_magic(typed) and not os.path.lexists(path):
-        matches = match(PurePath(typed), base)
-    else:
+    path, modality_of = search.base / expand_home(typed), search.modality_of
+    led = find(typed, search)
+    if led is None:
         yield _one(typed, path, metadata, modality_of, max_bytes)
         return
-    if records:
-        matches = by_folder(matches, base)
-    found = _several(typed, path, matches, metadata, modality_of, max_bytes=max_bytes)
-    yield from recorded(found, matches, modality_of) if records else found
+    found = _several(typed, path, led, metadata, modality_of, max_bytes=max_bytes)
+    yield from recorded(found, led.matches, modality_of) if search.records else found
 
 
 def _one(typed: str, path: Path, metadata: Metadata, modality_of: ModalityOf, max_bytes: int) -> Resolved | Skipped:
@@ -80,8 +70,7 @@ def _one(typed: str, path: Path, metadata: Metadata, modality_of: ModalityOf, ma
             return Skipped(name, f"{_SPECIAL.get(stat.S_IFMT(mode), 'something special')}, not a file")
         modality = modality_of(_clean(path.name), "")
         if modality is None:
-            kind = path.suffix.lower() or "without an extension"
-            return Skipped(name, f"files of this kind ({_clean(kind)}) are not supported")
+            return Skipped(name, reason(_clean(path.suffix.lower())))
         return _item(name, path, modality, metadata, max_bytes)
     except FileNotFoundError:
         return Skipped(name, missing(typed, path))
@@ -99,10 +88,11 @@ def _unusable(typed: str) -> str:
 
 
 def _several(
-    typed: str, path: Path, matches: Matches, metadata: Metadata, modality_of: ModalityOf, *, max_bytes: int
+    typed: str, path: Path, led: Found, metadata: Metadata, modality_of: ModalityOf, *, max_bytes: int
 ) -> Iterator[Resolved | Skipped]:
     unsupported: Counter[str] = Counter()
-    yield from matches.skipped
+    matches = led.matches
+    yield from (*led.skipped, *matches.skipped)
     for shown, file in matches.files:
         name = _clean(str(shown))
         try:
@@ -120,7 +110,9 @@ def _several(
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(unsupported.items()))
         total = unsupported.total()
         yield Skipped(_clean(typed), f"{total} {'file' if total == 1 else 'files'} of unsupported kinds ({kinds})")
-    if not matches.files and not matches.skipped:
+    if led.ignored:
+        yield Skipped(_clean(typed), led.ignored)
+    elif not matches.files and not matches.skipped:
         yield Skipped(_clean(typed), _nothing(typed, path, matches))
 
 

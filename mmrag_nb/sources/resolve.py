@@ -8,25 +8,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmrag_nb.errors import SourceError
+from mmrag_nb.errors import NotInstalled, SourceError
 from mmrag_nb.reports import Skipped
-from mmrag_nb.types import Resolved
+from mmrag_nb.types import Resolved, name_of
 
 from .dicts import take_apart, unfit_content
 from .exchange import is_url
-from .frames import Row, columns_of, rows, values
+from .frames import Row, checked_kinds, columns_of, rows, values
+from .matching import ModalityOf, Search
 from .metadata import plain_metadata
 from .naming import told_name
 from .objects import resolve_object
 from .optional import is_frame, is_series
-from .paths import ModalityOf, resolve_path
+from .paths import resolve_path
 from .records import joined, labels, record_of
 from .redaction import brief
 from .sound import is_sound
+from .tables import NoTable, is_table, is_text_too, open_table, with_tables
 from .urls import resolve_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mmrag_nb.types import Metadata, Source
 
@@ -41,6 +43,9 @@ def resolve(
     allow_private: bool = False,
     base: Path | None = None,
     records: bool = False,
+    ignore: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    instead: Callable[[str], None] | None = None,
 ) -> Iterator[Resolved | Skipped]:
     """Turn sources into items, lazily and in the order typed; what fails is skipped with its reason.
 
@@ -60,9 +65,30 @@ def resolve(
     records
         Make the files of each folder, of those that globs find in it, one record; its ``metadata.json`` says what is
         known of it. Files that are named one by one stay items on their own.
+    ignore
+        Patterns, as in ``.gitignore``, of what folders and globs leave out; a ``.mmragignore`` in a folder counts too.
+        Files that are named one by one are never left out.
+    columns
+        What columns of tables hold, by name: one of :data:`~mmrag_nb.sources.dicts.KINDS`. The others are guessed.
+    instead
+        Told each address, which is then not fetched.
+
+    Raises
+    ------
+    UnknownName
+        ``columns`` says what no column can hold.
     """
+    kinds = checked_kinds(columns or {})
     base = Path.cwd() if base is None else base
-    door = _Door(modality_of, allow_private=allow_private, base=base, records=records)
+    door = _Door(
+        modality_of,
+        allow_private=allow_private,
+        base=base,
+        records=records,
+        ignore=ignore,
+        kinds=kinds,
+        instead=instead,
+    )
     first: dict[str, Resolved] = {}
     for number, source in enumerate(sources, start=1):
         label = source.label or f"{type(source.value).__name__} #{number}"
@@ -97,6 +123,8 @@ class _At(NamedTuple):
     """The identities of the lists and dicts that hold it."""
     as_part: bool = False
     """It is in a record, so nothing in it is a record of its own."""
+    in_file: bool = False
+    """It is in a table's file, so a table that it names is a text, or nothing: it may name itself."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +134,10 @@ class _Door:
     base: Path
     records: bool
     """Whether folders are records."""
+    ignore: Sequence[str] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What columns hold."""
+    instead: Callable[[str], None] | None = None
     known: dict[str, tuple[str, Metadata]] = field(default_factory=dict)
     """What the records so far, by id, are shown as, and what was said of them."""
 
@@ -128,12 +160,12 @@ class _Door:
         if len(at.within) > MAX_DEPTH:
             yield Skipped(label, f"nested more than {MAX_DEPTH} deep")
             return
-        at = _At((*at.within, id(value)), as_part=at.as_part)
+        at = at._replace(within=(*at.within, id(value)))
         try:
             if isinstance(value, (list, tuple)) and not is_sound(value):
                 yield from self._members(value, label, metadata, is_text=is_text, at=at)
             elif isinstance(value, Mapping):
-                contents, said = take_apart(value)
+                contents, said = take_apart(value, self.kinds)
                 row = Row(label, told_name(said), contents, {**metadata, **plain_metadata(said)})
                 yield from self._row(row, at)
             elif is_frame(value):
@@ -148,12 +180,46 @@ class _Door:
             yield Skipped(brief(os.fsdecode(value)) if _is_name(value, is_text) else label, str(error))
 
     def _named(self, value: str | os.PathLike[str], metadata: Metadata, at: _At) -> Iterator[Resolved | Skipped]:
-        if isinstance(value, str) and is_url(value):
-            yield resolve_url(value, metadata, modality_of=self.modality_of, allow_private=self.allow_private)
-            return
         folders = self.records and not at.as_part
-        typed = os.fsdecode(value)
-        yield from resolve_path(typed, metadata, modality_of=self.modality_of, base=self.base, records=folders)
+        tables = not (folders or at.as_part or at.in_file)
+        modality_of = with_tables(self.modality_of) if tables else self.modality_of
+        found: Iterable[Resolved | Skipped]
+        if not (isinstance(value, str) and is_url(value)):
+            found = resolve_path(
+                os.fsdecode(value), metadata, Search(modality_of, self.base, self.ignore, records=folders)
+            )
+        elif self.instead is None:
+            found = [resolve_url(value, metadata, modality_of=modality_of, allow_private=self.allow_private)]
+        else:
+            self.instead(value)
+            return
+        for outcome in found:
+            if tables and isinstance(outcome, Resolved) and is_table(_file_name(outcome), outcome.media_type):
+                yield from self._table(outcome, at)
+            else:
+                yield outcome
+
+    def _table(self, source: Resolved, at: _At) -> Iterator[Resolved | Skipped]:
+        """The rows of a table's file."""
+        name = source.item.uri
+        try:
+            table = open_table(source, self.base)
+            columns = table.columns(self.modality_of, self.kinds)
+        except (NoTable, NotInstalled) as error:
+            if is_text_too(_file_name(source), source.media_type):
+                yield replace(source, notes=(*source.notes, f"read as one text: {error}"))
+            else:
+                yield Skipped(name, str(error))
+            return
+        except SourceError as error:
+            yield Skipped(name, str(error))
+            return
+        notes = (*source.notes, *table.notes, columns.note)
+        found = table.rows(columns)
+        try:
+            yield from self._rows(found, notes, name, source.item.metadata, at._replace(in_file=True))
+        except SourceError as error:
+            yield Skipped(name, f"{error}; the rows before are indexed")
 
     def _members(
         self, several: Sequence[Any], label: str, metadata: Metadata, *, is_text: bool, at: _At
@@ -172,13 +238,20 @@ class _Door:
             yield Skipped(label, "a Series without values")
 
     def _frame(self, frame: Any, label: str, metadata: Metadata, at: _At) -> Iterator[Resolved | Skipped]:
-        columns = columns_of(frame, self.modality_of, self.base)
-        notes: tuple[str, ...] = (columns.note,)
+        columns = columns_of(frame, self.modality_of, self.base, self.kinds)
+        yield from self._rows(rows(frame, columns, label), (columns.note,), label, metadata, at)
+
+    def _rows(
+        self, found: Iterable[Row], notes: tuple[str, ...], label: str, metadata: Metadata, at: _At
+    ) -> Iterator[Resolved | Skipped]:
+        """What the rows of the table shown as ``label`` lead to; the first item takes the notes with it."""
         without: list[str] = []
-        for row in rows(frame, columns, label):
+        count = 0
+        for row in found:
+            count += 1
             notes += row.notes
             if not row.contents:
-                without.append(row.label)
+                without.append(name_of(row.label))
                 continue
             for outcome in self._row(row._replace(metadata={**metadata, **row.metadata}), at):
                 if notes and isinstance(outcome, Resolved):
@@ -188,16 +261,16 @@ class _Door:
                     yield outcome
         if without:
             few = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
-            yield Skipped(label, f"{len(without):,} of {len(frame):,} rows have no content: {few}")
+            yield Skipped(label, f"{len(without):,} of {count:,} rows have no content: {few}")
 
     def _row(self, row: Row, at: _At) -> Iterator[Resolved | Skipped]:
         """A dict or row: what its one content leads to, or the parts of one record."""
         if at.as_part or len(row.contents) == 1:
             yield from self._contents(row, at)
             return
-        outcomes = list(self._contents(row, _At(at.within, as_part=True)))
+        outcomes = list(self._contents(row, at._replace(as_part=True)))
         parts = [outcome for outcome in outcomes if isinstance(outcome, Resolved)]
-        record = record_of(parts, row.name or row.label)
+        record = record_of(parts, row.name or name_of(row.label))
         if parts and record.id in self.known:
             before, said = self.known[record.id]
             yield from (outcome for outcome in outcomes if isinstance(outcome, Skipped))
@@ -215,6 +288,10 @@ class _Door:
             else:
                 # A picture or sound of a record may be named; a text is never a name.
                 yield from self._enter(value, label, row.metadata, is_text=kind == "text", at=at)
+
+
+def _file_name(source: Resolved) -> str:
+    return source.file_name or source.item.name
 
 
 def _is_name(value: Any, is_text: bool) -> bool:

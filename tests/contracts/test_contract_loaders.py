@@ -8,14 +8,18 @@ import wave
 from dataclasses import dataclass
 from typing import Any
 
+import av
 import numpy as np
+import pdfs
 import pytest
 from PIL import Image
 
 from mmrag_nb.errors import LoadError
 from mmrag_nb.loaders.audio import AudioLoader
 from mmrag_nb.loaders.image import ImageLoader
+from mmrag_nb.loaders.pdf import PdfLoader
 from mmrag_nb.loaders.text import TextLoader
+from mmrag_nb.loaders.video import VideoLoader
 from mmrag_nb.protocols import Loader
 from mmrag_nb.types import LoadedItem, Preview
 
@@ -49,14 +53,45 @@ class Case:
     suffix: str
     object: Any
     """A Python object of another kind."""
+    kinds: tuple[str, ...] = ()
+    """Modalities of its chunks, where they are not the loader's own."""
+
+
+def a_document() -> bytes:
+    lines = pdfs.paragraph(
+        "The lake is deep and cold. Boats cross it twice a day, but not in winter. " * 9, 60, 760, 70
+    )
+    return pdfs.pdf([pdfs.text_page(lines)] * 2)
+
+
+def a_film() -> bytes:
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        seen, heard = file.add_stream("libx264", rate=10), file.add_stream("aac", rate=16_000, layout="mono")
+        seen.width, seen.height, seen.pix_fmt = 96, 54, "yuv420p"
+        for number in range(40):
+            pixels = np.full((54, 96, 3), (200, 30, 30) if number < 20 else (30, 30, 200), np.uint8)
+            pixels[20:34, number : number + 14] = 255
+            file.mux(seen.encode(av.VideoFrame.from_ndarray(pixels)))
+        file.mux(seen.encode(None))
+        tone = (0.3 * np.sin(np.arange(4 * 16_000) / 5)).astype(np.float32)
+        sound = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        sound.sample_rate = 16_000
+        file.mux(heard.encode(sound))
+        file.mux(heard.encode(None))
+    return out.getvalue()
+
+
+def _tokens(text: str) -> int:
+    return 2 + len(re.findall(r"\w+|\S", text))
 
 
 CASES = {
-    "text": Case(
-        TextLoader(60, lambda text: 2 + len(re.findall(r"\w+|\S", text))), a_text(), ".txt", Image.new("L", (2, 2))
-    ),
+    "text": Case(TextLoader(60, _tokens), a_text(), ".txt", Image.new("L", (2, 2))),
     "image": Case(ImageLoader(), a_picture(), ".png", "a text"),
     "audio": Case(AudioLoader(), a_recording(), ".wav", "a text"),
+    "pdf": Case(PdfLoader(60, _tokens), a_document(), ".pdf", "a text", ("image", "text")),
+    "video": Case(VideoLoader(60, _tokens), a_film(), ".mp4", "a text", ("image", "audio")),
 }
 
 
@@ -76,11 +111,11 @@ def test_a_good_file_gives_chunks_of_its_modality(case, tmp_path):
     item = case.loader.load(path, path.name)
     assert isinstance(item, LoadedItem)
     assert item.chunks
-    assert {chunk.modality for chunk in item.chunks} == {case.loader.modality}
+    assert {chunk.modality for chunk in item.chunks} == set(case.kinds or [case.loader.modality])
     for chunk in item.chunks:
-        assert bool(chunk.text) == (case.loader.modality == "text")
-        assert (chunk.pixels is not None) == (case.loader.modality == "image")
-        assert (chunk.audio is not None) == (case.loader.modality == "audio")
+        assert bool(chunk.text) == (chunk.modality == "text")
+        assert (chunk.pixels is not None) == (chunk.modality == "image")
+        assert (chunk.audio is not None) == (chunk.modality == "audio")
     previews = [*item.previews.values(), *(shown for chunk in item.chunks for shown in chunk.previews.values())]
     assert all(isinstance(shown, Preview) and shown.data and "/" in shown.mime for shown in previews)
     assert all(isinstance(value, (int, float, str)) for value in item.facts.values()), "facts are JSON values"
@@ -139,7 +174,7 @@ def test_another_kind_of_object_is_refused(case):
         case.loader.load(case.object, "object")
 
 
-@pytest.mark.parametrize("kind", ["image", "audio"])
+@pytest.mark.parametrize("kind", ["image", "audio", "pdf", "video"])
 def test_a_text_named_as_medium_is_refused(kind, tmp_path):
     case = CASES[kind]
     path = tmp_path / f"note{case.suffix}"
@@ -150,7 +185,7 @@ def test_a_text_named_as_medium_is_refused(kind, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("kind", ["image", "audio"])
+@pytest.mark.parametrize("kind", ["image", "audio", "pdf", "video"])
 def test_a_part_of_a_file_gives_chunks_or_a_load_error(kind, share):
     case = CASES[kind]
     with contextlib.suppress(LoadError):

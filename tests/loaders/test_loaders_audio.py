@@ -121,9 +121,12 @@ def test_no_program_is_looked_for_and_no_warning_shown(tmp_path, encoded, speech
     path = tmp_path / "talk.wav"
     path.write_bytes(encoded(speech_like([(0.5, 3)], 4), 16_000, "wav"))
     code = (
-        "import sys, pathlib, subprocess, warnings\n"
-        "def refuse(*a, **k): raise AssertionError('a program was started')\n"
-        "subprocess.Popen = refuse\n"
+        "import sys, pathlib, subprocess\n"
+        "class Own(subprocess.Popen):\n"
+        "    def __init__(self, command, **options):\n"
+        "        assert command[0] == sys.executable, 'another program was started'\n"
+        "        super().__init__(command, **options)\n"
+        "subprocess.Popen = Own\n"
         "from mmrag_nb.loaders.audio import AudioLoader\n"
         "AudioLoader().load(pathlib.Path(sys.argv[1]), 'talk.wav')\n"
     )

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps, features
 
 from mmrag_nb.errors import LoadError
-from mmrag_nb.loaders.image import SIDE, ImageLoader
+from mmrag_nb.loaders.image import ImageLoader
+from mmrag_nb.loaders.raster import SIDE
 from mmrag_nb.protocols import Loader
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mmrag_nb.errors import LoadError
-from mmrag_nb.loaders.sound import RATE, decode, from_segment
+from mmrag_nb.loaders.sound import BLOCK, RATE, blocks, decode, length, segment_blocks
 
 
 def tone(seconds, rate, pitch=440.0):
@@ -17,6 +17,14 @@ def tone(seconds, rate, pitch=440.0):
 
 def decoded(data, **options):
     return decode(io.BytesIO(data), max_seconds=options.pop("max_seconds", 60))
+
+
+def gathered(pieces):
+    said, sound = {}, []
+    for facts, samples in pieces:
+        said |= facts
+        sound += [np.frombuffer(one, np.int16) for one in samples]
+    return said, np.concatenate(sound)
 
 
 def pitch_of(pcm):
@@ -37,7 +45,7 @@ def test_containers(encoded, kind, channels):
     assert np.abs(middle).max() / 32768 == pytest.approx(0.5, abs=0.06)
 
 
-@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 48_000, 96_000])
+@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 48_000, 96_000, 192_000])
 def test_rates(encoded, rate):
     sound = decoded(encoded(tone(1, rate), rate, "wav"))
     assert sound.rate == rate
@@ -59,11 +67,11 @@ def test_segments_of_any_width_and_channels(width, channels):
     wave = tone(1, 22_050)
     whole = np.repeat((wave * (2 ** (8 * width - 1) - 1)).round().astype(f"i{width}")[:, None], channels, axis=1)
     segment = AudioSegment(whole.tobytes(), sample_width=width, frame_rate=22_050, channels=channels)
-    sound = from_segment(segment, max_seconds=9)
-    assert (sound.rate, sound.channels) == (22_050, channels)
-    assert len(sound.pcm) == pytest.approx(RATE, abs=32)
-    assert np.abs(sound.pcm).max() / 32768 == pytest.approx(0.5, abs=0.03)
-    assert pitch_of(sound.pcm[2000:14000]) == pytest.approx(440, abs=2)
+    said, pcm = gathered(segment_blocks(segment))
+    assert (said["rate"], said["channels"]) == (22_050, channels)
+    assert len(pcm) == pytest.approx(RATE, abs=32)
+    assert np.abs(pcm).max() / 32768 == pytest.approx(0.5, abs=0.03)
+    assert pitch_of(pcm[2000:14000]) == pytest.approx(440, abs=2)
 
 
 def test_cover_art_is_no_sound_and_no_hindrance(encoded):
@@ -146,3 +154,88 @@ def test_a_codec_that_nobody_knows_is_refused(encoded):
     data[20:22] = b"\x01\xd0"
     with pytest.raises(LoadError, match="unknown codec"):
         decoded(bytes(data))
+
+
+def wave_file(channels, rate, codec):
+    """(c, n) floats as WAV with samples of that codec."""
+    import av
+
+    out = io.BytesIO()
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
+    with av.open(out, mode="w", format="wav") as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, np.float32), format="fltp", layout=layout)
+        frame.sample_rate = rate
+        for part in av.AudioResampler(format=stream.format.name, layout=layout, rate=rate).resample(frame):
+            file.mux(stream.encode(part))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw"])
+def test_samples_of_any_width_come_at_their_level(codec):
+    sound = decoded(wave_file(tone(1, 32_000)[None], 32_000, codec))
+    assert np.abs(sound.pcm[2000:14000]).max() / 32768 == pytest.approx(0.5, abs=0.02)
+    assert pitch_of(sound.pcm[2000:14000]) == pytest.approx(440, abs=2)
+
+
+def test_a_voice_in_the_middle_of_six_channels_is_heard():
+    sound = decoded(
+        wave_file(np.stack([np.zeros(48_000)] * 2 + [tone(1, 48_000)] + [np.zeros(48_000)] * 3), 48_000, "pcm_s16le")
+    )
+    assert sound.channels == 6
+    assert pitch_of(sound.pcm[2000:14000]) == pytest.approx(440, abs=2)
+    assert np.abs(sound.pcm).max() > 3000
+
+
+def test_beyond_full_scale_it_is_clipped_and_not_wrapped():
+    sound = decoded(wave_file(8 * tone(1, RATE, 100)[None], RATE, "pcm_f32le"))
+    assert np.abs(sound.pcm.astype(int)).max() >= 32767
+    assert np.abs(np.diff(sound.pcm.astype(int))).max() < 20_000
+
+
+@pytest.mark.parametrize(
+    ("right", "chosen"), [(-1.0, 0), (-1.1, 1), (1.0, None), (0.0, None), (0.5, None), (-0.3, None)]
+)
+def test_a_channel_that_reverses_the_other_is_told(right, chosen):
+    wave = tone(1, 22_050)
+    said, pcm = gathered(blocks(io.BytesIO(wave_file(np.stack([wave, right * wave]), 22_050, "pcm_s16le"))))
+    assert said["channel"] == chosen
+    if chosen is not None:
+        assert np.abs(pcm).max() < 0.06 * 32768
+        said, pcm = gathered(
+            blocks(io.BytesIO(wave_file(np.stack([wave, right * wave]), 22_050, "pcm_s16le")), channel=chosen)
+        )
+        assert said["channel"] is None
+    assert np.abs(pcm).max() / 32768 >= 0.17
+
+
+def test_a_stream_may_change_its_rate_and_channels_on_the_way():
+    import av
+
+    whole = b""
+    for rate, layout in ((44_100, "stereo"), (22_050, "mono")):
+        out = io.BytesIO()
+        with av.open(out, mode="w", format="adts") as file:
+            stream = file.add_stream("aac", rate=rate, layout=layout)
+            sound = np.repeat(tone(2, rate)[None].astype(np.float32), 2 if layout == "stereo" else 1, axis=0)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), format="fltp", layout=layout)
+            frame.sample_rate = rate
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+        whole += out.getvalue()
+    pcm = decoded(whole).pcm
+    assert len(pcm) / RATE == pytest.approx(4, abs=0.3)
+    for place in (RATE, 3 * RATE):
+        assert pitch_of(pcm[place - 4000 : place + 4000]) == pytest.approx(440, abs=3)
+
+
+def test_blocks_are_regular_and_stop_where_they_are_told(encoded):
+    data = encoded(tone(25, RATE), RATE, "flac")
+    lengths = [len(one) // 2 for _, samples in blocks(io.BytesIO(data)) for one in samples]
+    assert lengths == [BLOCK, BLOCK, BLOCK // 2]
+    assert [len(one) // 2 for _, samples in blocks(io.BytesIO(data), until=12.5) for one in samples] == [
+        BLOCK,
+        BLOCK // 4,
+    ]
+    assert [said for said, _ in length(io.BytesIO(data))] == [{"seconds": pytest.approx(25)}]

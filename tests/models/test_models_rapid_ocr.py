@@ -95,6 +95,25 @@ def test_a_strip_is_read_at_its_full_length(reader):
     assert words(reader.describe([strip])[0]) == ["harp", "strings"] * 9
 
 
+def test_a_page_long_picture_is_read_line_by_line_in_its_full_detail(reader):
+    lines = [f"Entry {number} of the log" for number in range(1, 33)]
+    page = Image.new("RGB", (420, 40 + 80 * len(lines)), "white")
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(page).text((20, 20 + 80 * number), line, fill="black", font=ImageFont.load_default(size=13))
+    assert [words(line) for line in reader.describe([page])[0].split("\n")] == [words(line) for line in lines]
+
+
+@pytest.mark.parametrize("size", [(420, 2600), (2600, 420), (1900, 5000), (30, 90_000), (3, 500_000), (2500, 6000)])
+def test_pieces_are_bounded_and_each_place_is_of_one_of_them(size):
+    pieces = list(rapid_ocr._pieces(Image.new("1", size)))
+    assert 1 < len(pieces) <= rapid_ocr._MOST_PIECES
+    assert all(max(piece.size) <= rapid_ocr.LONGEST for piece, *_ in pieces)
+    owned = [(max(own[0], 0), min(own[1], 1), piece.size[1 - axis]) for piece, axis, own in pieces]
+    total = sum((end - start) * length for start, end, length in owned)
+    scale = min(1, 2000 / min(size), 24 * 1840 / max(size))
+    assert total == pytest.approx(max(size) * scale, abs=2)
+
+
 def test_it_is_silent_and_never_asks_the_network(monkeypatch, capfd):
     def refuse(*_):
         raise AssertionError("the network was asked")

@@ -61,7 +61,9 @@ def test_a_sound_that_never_changes_does_not_poison_the_features(transcriber):
 
 def test_a_long_clip_is_heard_to_its_end_window_by_window(transcriber, monkeypatch):
     heard = []
-    monkeypatch.setattr(transcriber, "_hear", lambda windows: [heard.append(len(w)) or f"<{len(w)}>" for w in windows])
+    monkeypatch.setattr(
+        transcriber, "_hear", lambda windows, told: [heard.append(len(w)) or f"<{len(w)}>" for w in windows]
+    )
     clip = tone(75, 300)
     text = transcriber.transcribe([CLIPS[0], clip])[1]
     assert sum(heard) == len(clip) + len(CLIPS[0])
@@ -108,6 +110,71 @@ def test_a_language_is_passed_on_to_those_that_know_it(checkpoint):
     for family in ("speech2text", "whisper_english"):
         with pytest.raises(InvalidSetting, match="knows one language only"):
             SpeechTranscriber(str(checkpoint(family)), device="cpu", language="de")
+
+
+def prompts(transcriber, monkeypatch):
+    """What the decoder is begun with, each time."""
+    seen = []
+    forward = type(transcriber._network).forward
+
+    def watched(self, *args, decoder_input_ids=None, **kwargs):
+        if decoder_input_ids is not None and decoder_input_ids.shape[1] > 2:
+            seen.extend(decoder_input_ids.tolist())
+        return forward(self, *args, decoder_input_ids=decoder_input_ids, **kwargs)
+
+    monkeypatch.setattr(type(transcriber._network), "forward", watched)
+    return seen
+
+
+def test_the_languages_token_reaches_the_decoder(checkpoint, monkeypatch):
+    folder = str(checkpoint("whisper"))
+    tokens = transformers.AutoTokenizer.from_pretrained(folder).convert_tokens_to_ids
+    for language, token in (("de", "<|de|>"), ("English", "<|en|>")):
+        transcriber = SpeechTranscriber(folder, device="cpu", language=language)
+        with monkeypatch.context() as patch:
+            seen = prompts(transcriber, patch)
+            transcriber.transcribe(CLIPS[:2])
+        task = tokens(["<|startoftranscript|>", token, "<|transcribe|>"])
+        assert seen
+        assert all(begun[:3] == task for begun in seen)
+
+
+def test_the_language_of_a_recording_is_told_by_its_longest_clips_together(checkpoint, monkeypatch):
+    transcriber = SpeechTranscriber(str(checkpoint("whisper")), device="cpu")
+    likely = {}
+    start = transcriber._network.generation_config.decoder_start_token_id
+    for clip in CLIPS:
+        inputs = transcriber._inputs([clip])
+        with torch.no_grad():
+            logits = transcriber._network(**inputs, decoder_input_ids=torch.tensor([[start]])).logits[0, -1]
+        likely[len(clip)] = logits[list(transcriber._languages.values())].log_softmax(-1)
+    longest = torch.stack([likely[length] for length in sorted(likely)[-3:]]).sum(0)
+    expected = list(transcriber._languages)[int(longest.argmax())]
+    assert transcriber.language_of(CLIPS) == expected
+    assert transcriber.language_of([np.zeros(16_000, np.float32)]) == ""
+    other = next(code for code in transcriber._languages if code != expected)
+    with monkeypatch.context() as patch:
+        seen = prompts(transcriber, patch)
+        transcriber.transcribe(CLIPS[:1], language=other)
+    assert {begun[1] for begun in seen} == {transcriber._languages[other]}
+    assert SpeechTranscriber(str(checkpoint("whisper")), device="cpu", language="de").language_of(CLIPS) == ""
+    for family in ("speech2text", "whisper_english"):
+        assert SpeechTranscriber(str(checkpoint(family)), device="cpu").language_of(CLIPS) == ""
+
+
+def test_english_as_a_forced_beginning_does_not_count(checkpoint, tmp_path):
+    """As in checkpoints of 2022: a German recording would be written down in English."""
+    import json
+    import shutil
+
+    folder = tmp_path / "forced"
+    shutil.copytree(checkpoint("whisper"), folder)
+    path = folder / "generation_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    english, task = config["lang_to_id"]["<|en|>"], config["task_to_id"]["transcribe"]
+    path.write_text(json.dumps({**config, "forced_decoder_ids": [[1, english], [2, task]]}), encoding="utf-8")
+    plain = SpeechTranscriber(str(checkpoint("whisper")), device="cpu")
+    assert SpeechTranscriber(str(folder), device="cpu").transcribe(CLIPS) == plain.transcribe(CLIPS)
 
 
 def test_a_model_that_does_not_transcribe_is_refused(checkpoint):

@@ -69,6 +69,15 @@ def test_what_is_not_known_is_not_told(done, total, said):
     assert line("loading clip", done, total, Meter(), 0.0) == said
 
 
+def test_seconds_of_sound_read_as_times_and_their_rate_as_times_real_time():
+    meter = Meter()
+    for now in range(41):
+        meter.see(now, 3 * now)
+    said = line("transcribing talk.mp3 (seconds)", 125, 3731, meter, 40.0)
+    assert said == "transcribing talk.mp3 2:05 of 1:02:11 · 3.0 times real time · about 20 min left"
+    assert line("transcribing talk.mp3 (seconds)", 0, 7, Meter(), 0.0) == "transcribing talk.mp3 0:00 of 0:07 …"
+
+
 def test_a_file_name_cannot_act():
     assert line("transcribing \x1b[2Jtalk\n.mp3", 0, None, Meter(), 0.0) == "transcribing ␛[2Jtalk .mp3 …"
 
@@ -94,15 +103,19 @@ def test_indexing_knows_its_totals_beforehand(tmp_path):
         assert done == sorted(done), stage
 
 
-def test_talks_are_followed_by_utterances(tmp_path):
+def test_talks_are_followed_by_their_seconds():
     pytest.importorskip("pocketsphinx")
     from mmrag_nb import MultimodalRAG
     from mmrag_nb.assets.demo.media import demo_folder
+    from mmrag_nb.loaders.excerpt import sound_seconds
 
     told = []
     with MultimodalRAG(preset="offline") as rag:
-        report = rag.index(str(demo_folder() / "weather_report.mp3"), progress=lambda *step: told.append(step))
-    assert ("transcribing weather_report.mp3", 0, report.chunks) in told
+        rag.index(str(demo_folder() / "weather_report.mp3"), progress=lambda *step: told.append(step))
+    seconds = [(done, total) for stage, done, total in told if stage == "transcribing weather_report.mp3 (seconds)"]
+    assert [done for done, _ in seconds] == sorted(done for done, _ in seconds)
+    assert {total for _, total in seconds} == {round(sound_seconds(demo_folder() / "weather_report.mp3"))}
+    assert seconds[-1][0] >= seconds[-1][1] - 3, "to the end of the last utterance"
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------------------

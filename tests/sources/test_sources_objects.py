@@ -275,7 +275,7 @@ def test_metadata_becomes_json():
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ({}, "a dict with nothing: one of text, image, audio, path, url must name its content"),
+        ({}, "a dict with nothing: one of text, image, audio, video, path, url must name its content"),
         ({"title": "x", "body": "y"}, "a dict with title, body: one of text, image"),
         ({"text": None}, "its text is None: it takes a str"),
         ({"text": float("nan")}, "its text is nan: it takes a str"),

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from mmrag_nb.reports import Skipped
+from mmrag_nb.sources.matching import Search
 from mmrag_nb.sources.paths import resolve_path
 from mmrag_nb.sources.resolve import resolve
 from mmrag_nb.types import Resolved, Source
@@ -222,7 +223,7 @@ def test_a_file_over_the_budget_is_refused_unread(tmp_path):
         file.truncate((2 << 30) + 1)  # a hole: takes no space
     ((_, reason),) = skipped(run("long.mp3", tmp_path))
     assert reason.startswith("2,147,483,649 bytes; files of up to 2,147,483,648 are taken")
-    (outcome,) = resolve_path("long.mp3", {}, modality_of=modality_of, base=tmp_path, max_bytes=10)
+    (outcome,) = resolve_path("long.mp3", {}, Search(modality_of, tmp_path), max_bytes=10)
     assert isinstance(outcome, Skipped)
 
 

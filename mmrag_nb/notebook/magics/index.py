@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,18 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from mmrag_nb.errors import MMRagError
-from mmrag_nb.notebook.arguments import out, parse
+from mmrag_nb.notebook.arguments import column_kinds, out, parse
 from mmrag_nb.notebook.progress import ProgressLine
 from mmrag_nb.notebook.session import one_line
+from mmrag_nb.settings import CLEAN
 
 from .base import SessionMagics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mmrag_nb.reports import IndexReport, Plan
+    from mmrag_nb.settings import Settings
 
 
 @magics_class
@@ -31,6 +36,16 @@ class IndexMagics(SessionMagics):
     @argument("sources", nargs="*", metavar="SOURCE", help="A path, glob, folder, URL or {{expr}}, then key=value.")
     @argument("--dry-run", action="store_true", help="Tell what would be done, how long and how large, and do nothing.")
     @argument("--records", action="store_true", help="Every folder that holds files is one record, scored as a whole.")
+    @argument("--ignore", default="", metavar="PATTERNS", help='What folders leave out, for this run: "*.tmp,drafts/".')
+    @argument("--prune", action="store_true", help="Take out of the index what these folders no longer hold.")
+    @argument(
+        "--columns", type=column_kinds, metavar="KINDS", help='What tables\' columns hold: "photo=image id=ignore".'
+    )
+    @argument(
+        "--clean",
+        choices=CLEAN,
+        help="For this run: what to do with blurred, blank and doubled pictures, silent sounds and unclean texts.",
+    )
     @out("report")
     @line_cell_magic
     @one_line
@@ -40,9 +55,12 @@ class IndexMagics(SessionMagics):
         """Index pictures, sound and text: one source a line.
 
         A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
-        key=value is its metadata; caption= is searchable text. What is in the index already is not embedded again.
+        key=value is its metadata; caption= is searchable text. What is in the index already is not embedded again; what
+        a file held before it changed is replaced; files that are gone are told, and with --prune taken out.
 
-        Things that belong together are a record: a row of a DataFrame, a dict of lists, or with --records a folder.
+        Things that belong together are a record: a row of a DataFrame, of a CSV or Parquet file, a dict of lists, or
+        with --records a folder. What the columns of a table hold is guessed and told; --columns says it: text, image,
+        audio, video, path, url, metadata or ignore.
 
         Examples::
 
@@ -55,7 +73,11 @@ class IndexMagics(SessionMagics):
             %mmrag_index notes.md --out report
             %mmrag_index photos/*.jpg --dry-run
             %mmrag_index shop/ --records
+            %mmrag_index notes/ --ignore "*.tmp,drafts/"
+            %mmrag_index notes/ --prune
+            %mmrag_index photos/ --clean skip
             %mmrag_index {{df}}
+            %mmrag_index shop/products.csv --columns "photo=image note=text internal=ignore"
         """
         options = parse(self.mmrag_index, line)
         if options is None:
@@ -68,15 +90,27 @@ class IndexMagics(SessionMagics):
         if not sources:
             raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
         rag = self._session.rag
+        how = {"records": options.records, "columns": options.columns, "ignore": options.ignore}
         if options.dry_run:
-            with ProgressLine(self.shell) as progress:
-                plan = rag.plan(sources, records=options.records, progress=progress)
+            with _cleaning(rag.settings, options.clean), ProgressLine(self.shell) as progress:
+                plan = rag.plan(sources, **how, progress=progress)
             return self._session.give(plan, options.out)
         try:
-            with ProgressLine(self.shell) as progress:
-                report = rag.index(sources, records=options.records, progress=progress)
+            with _cleaning(rag.settings, options.clean), ProgressLine(self.shell) as progress:
+                report = rag.index(sources, **how, prune=options.prune, progress=progress)
         except (KeyboardInterrupt, MMRagError) as error:
             if rag.report is not None and (rag.report.items or isinstance(error, KeyboardInterrupt)):
                 display(rag.report)  # what was committed before stays
             raise
         return self._session.give(report, options.out)
+
+
+@contextmanager
+def _cleaning(settings: Settings, how: str | None) -> Iterator[None]:
+    """Set ``clean`` for one run, where a flag says so."""
+    before = settings.clean
+    settings.clean = how or before
+    try:
+        yield
+    finally:
+        settings.clean = before

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from mmrag_nb.results import Hit
 
+    _Ranges = tuple[tuple[int, int], ...]
+
 PARTS = 6
 """Other parts of a record that are named."""
 ALIKE = 3
@@ -31,7 +33,7 @@ _LABELS = {"caption": "caption (model-made):", "ocr": "reads:"}
 
 def html(hit: Hit, longest: int) -> str:
     """Return all of it, a paragraph each; at most ``longest`` characters of a description."""
-    lines = [_description(label, said, longest) for label, said in _described(hit)]
+    lines = [_description(label, said, ranges, longest) for label, said, ranges in _described(hit)]
     if others := _parts(hit):
         listed = " · ".join(
             f"<span>{name(which, most=_NAME)} {escape(scored)}</span>" if scored else f"<span>{which}</span>"
@@ -46,7 +48,7 @@ def html(hit: Hit, longest: int) -> str:
 
 def text(hit: Hit, longest: int) -> list[str]:
     """Return the same for a terminal, a line each, to be wrapped."""
-    lines = [f"{label} {marked_text(excerpt(one_line(said), (), longest))}" for label, said in _described(hit)]
+    lines = [_line(label, said, ranges, longest) for label, said, ranges in _described(hit)]
     if others := _parts(hit):
         listed = (
             f"{middle_cut(one_line(which), _NAME)} {scored}".rstrip().replace(" ", GLUE) for which, scored in others
@@ -60,7 +62,7 @@ def text(hit: Hit, longest: int) -> list[str]:
 
 def glance(hit: Hit) -> list[str]:
     """Return what models say of the hit, each so short that it fits a table."""
-    return [f"{label} {marked_text(excerpt(one_line(said), (), _GLANCE))}" for label, said in _described(hit)]
+    return [_line(label, said, ranges, _GLANCE) for label, said, ranges in _described(hit)]
 
 
 def own_score(hit: Hit) -> float:
@@ -73,19 +75,32 @@ def is_pooled(hit: Hit) -> bool:
     return own_score(hit) != hit.score
 
 
-def _described(hit: Hit) -> Iterator[tuple[str, str]]:
+def _described(hit: Hit) -> Iterator[tuple[str, str, _Ranges]]:
+    """Label, text, and the ranges of it that share words with the question."""
     for kind, label in _LABELS.items():
-        if said := hit.described.get(kind, "").strip():
-            yield label, said
+        if (said := hit.described.get(kind, "")).strip():
+            yield label, said, hit.described_matches.get(kind, ())
 
 
-def _description(label: str, said: str, longest: int) -> str:
+def _line(label: str, said: str, ranges: _Ranges, longest: int) -> str:
+    return f"{label} {marked_text(excerpt(*_on_one_line(said, ranges), longest))}"
+
+
+def _on_one_line(said: str, ranges: _Ranges) -> tuple[str, _Ranges]:
+    def moved(place: int) -> int:
+        before = " ".join(said[:place].split())
+        return len(before) + bool(before and said[place - 1].isspace())
+
+    return one_line(said), tuple((moved(start), moved(end)) for start, end in ranges)
+
+
+def _description(label: str, said: str, ranges: _Ranges, longest: int) -> str:
     """One that is long is opened by a click, or a key."""
-    begin = excerpt(one_line(said), (), min(_BEGIN, longest))
+    begin = excerpt(*_on_one_line(said, ranges), min(_BEGIN, longest))
     shown = f"<span>{label}</span> <bdi>{marked_html(begin)}</bdi>"
-    if not begin.cut_after or longest <= _BEGIN:
+    if not (begin.cut_before or begin.cut_after) or longest <= _BEGIN:
         return f'<p class="mm-said">{shown}</p>'
-    whole = marked_html(excerpt(said, (), longest))
+    whole = marked_html(excerpt(said, ranges, longest))
     return f'<details class="mm-said"><summary>{shown}</summary><p class="mm-body" dir="auto">{whole}</p></details>'
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from mmrag_nb.insight.occlusion import where
 
-from . import besides, waveform
+from . import besides, page, waveform
 from .escape import escape, name, one_line
 from .highlight import excerpt, marked_html
 from .media import ROOM
-from .place import kind, part, place, title
+from .place import kind, part, place, short_place, title
 from .quantities import number, score
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def html(hits: Sequence[Hit], prefix: str, media: Media, *, quiet: bool = False)
     """Return the list of ``hits``; ``quiet`` for what was found without being used."""
     items = "\n".join(_item(hit, prefix, media) for hit in hits)
     css = "mm-evidence mm-quiet" if quiet else "mm-evidence"
-    return f'<ul class="{css}" role="list">\n{items}\n</ul>' if hits else ""
+    style = f"<style>{page.STYLE}</style>\n" if any((hit.rank, "page") in media.uris for hit in hits) else ""
+    return f'{style}<ul class="{css}" role="list">\n{items}\n</ul>' if hits else ""
 
 
 def metadata(hit: Hit) -> str:
@@ -42,7 +43,10 @@ def _item(hit: Hit, prefix: str, media: Media) -> str:
     where = " · ".join(one for one in (_what(hit), escape(place(hit))) if one)
     said = metadata(hit)[: media.detail.letters]
     body = {"audio": _sound, "image": _picture, "video": _picture}.get(kind(hit), _passage)(hit, media)
-    pictured = " mm-pictured" if (hit.rank, "thumbnail") in media.uris and kind(hit) in {"image", "video"} else ""
+    seen = kind(hit) in {"image", "video"} or hit.item.modality == "video"
+    pictured = " mm-pictured" if seen and (hit.rank, "thumbnail") in media.uris else ""
+    if shown := page.html(hit, prefix, media):
+        body, pictured = shown + body, " mm-pictured" if (hit.rank, "page") in media.uris else ""
     # a role instead of <h4>: JupyterLab lists the headings of outputs in the notebook's table of contents
     return (
         f'<li class="mm-item mm-{kind(hit)}" id="{prefix}{hit.rank}"><div class="mm-in{pictured}">'
@@ -69,9 +73,13 @@ def _said(metadata: str) -> str:
 def _picture(hit: Hit, media: Media) -> str:
     uri = media.uris.get((hit.rank, "thumbnail"))
     caption = _text(hit, "", media.detail.letters)
+    if film := "" if hit.region is not None else _film(hit, media):
+        return film + caption
     if uri is None:
         return _absent("picture", (hit.rank, "thumbnail") in media.left_out) + caption
     alt = f"picture {one_line(hit.item.name)}"
+    if hit.chunk.start is not None:
+        alt += f" at {short_place(hit).split('-')[0]}"
     if hit.item.record is not None:
         alt += f" of {one_line(hit.item.record.name)}"
     if hit.region is not None:
@@ -79,7 +87,33 @@ def _picture(hit: Hit, media: Media) -> str:
     shown = f'<img src="{uri}" alt="{escape(alt)}"{_size(hit)}>'
     if hit.region is not None:
         shown = framed(shown, hit.region)
-    return f'<div class="mm-stage">{shown}</div>{caption}'
+    return f'<div class="mm-stage">{shown}</div>{_too_large(hit, media)}{caption}'
+
+
+def _film(hit: Hit, media: Media) -> str:
+    """A film to play, from the hit's second; empty where there is none, or no room for it."""
+    uri, poster = media.uris.get((hit.rank, "film")), media.uris.get((hit.rank, "thumbnail"))
+    if uri is None:
+        return ""
+    label = f"play {one_line(hit.item.name)}, {place(hit)}"
+    still = f' poster="{poster}"' if poster else ""
+    player = f'<video controls preload="none"{still} src="{uri}"{_size(hit)} aria-label="{escape(label)}"></video>'
+    return f'<div class="mm-stage">{player}</div>'
+
+
+def _seen(hit: Hit, media: Media) -> str:
+    """What is seen while something is said: the film, or a picture of it."""
+    if film := _film(hit, media):
+        return film
+    uri = media.uris.get((hit.rank, "thumbnail"))
+    if uri is None or hit.item.modality != "video":
+        return ""
+    alt = escape(f"{one_line(hit.item.name)} at {short_place(hit).split('-')[0]}")
+    return f'<div class="mm-stage"><img src="{uri}" alt="{alt}"{_size(hit)}></div>{_too_large(hit, media)}'
+
+
+def _too_large(hit: Hit, media: Media) -> str:
+    return _absent("film", left_out=True) if (hit.rank, "film") in media.left_out else ""
 
 
 def framed(picture: str, region: Box) -> str:
@@ -99,14 +133,15 @@ def _sound(hit: Hit, media: Media) -> str:
     else:
         player = ""
     return (
-        waveform.svg(hit, media.detail.bars)
+        _seen(hit, media)
+        + waveform.svg(hit, media.detail.bars)
         + player
         + _text(hit, "nothing was understood in this part", media.detail.letters)
     )
 
 
 def _passage(hit: Hit, media: Media) -> str:
-    return _text(hit, "no text", media.detail.letters)
+    return _seen(hit, media) + _text(hit, "no text", media.detail.letters)
 
 
 def _text(hit: Hit, nothing: str, longest: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,9 +30,14 @@ DETAILS = (Detail(2_000, 150), Detail(500, 50), Detail(120, 30))
 
 KINDS: Mapping[str, frozenset[str]] = {
     "thumbnail": frozenset({"image/webp", "image/jpeg", "image/png", "image/gif"}),
+    "page": frozenset({"image/webp", "image/jpeg", "image/png"}),
     "clip": frozenset({"audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm", "audio/flac"}),
+    "film": frozenset({"video/mp4", "video/webm"}),
 }
 """Media types by preview that may stand in a page. No SVG: it can carry scripts and links."""
+
+_TURNS = (("thumbnail", "clip"), ("page",), ("film",))
+"""Which go first. The page of a passage is of less use than what is a picture itself; a film is the largest."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Media:
     left_out: frozenset[tuple[int, str]]
     """Those that are there but would have made the card too large."""
     detail: Detail = DETAILS[0]
+    pages: Mapping[int, Sequence[Hit]] = field(default_factory=dict)
+    """By rank of a hit that shows its page: the others on that page."""
 
 
 def embed(hits: Sequence[Hit], first: Container[int], room: int, detail: Detail = DETAILS[0]) -> Media:
@@ -61,15 +68,29 @@ def embed(hits: Sequence[Hit], first: Container[int], room: int, detail: Detail 
     """
     uris: dict[tuple[int, str], str] = {}
     left_out: set[tuple[int, str]] = set()
-    for hit in sorted(hits, key=lambda h: (h.rank not in first, h.rank)):
-        for kind, allowed in KINDS.items():
+    pages: dict[int, list[Hit]] = {}
+    standing: dict[tuple[str, int | None], int] = {}
+    ordered = sorted(hits, key=lambda h: (h.rank not in first, h.rank))
+    for kinds in _TURNS:
+        for hit, kind in ((hit, kind) for hit in ordered for kind in kinds):
             preview = hit.previews.get(kind)
-            if preview is None or preview.mime not in allowed or not preview.data:
+            if preview is None or preview.mime not in KINDS[kind] or not preview.data:
+                continue
+            if kind == "page" and (hit.item.id, hit.chunk.page) in standing:
+                pages.setdefault(standing[hit.item.id, hit.chunk.page], []).append(hit)
                 continue
             size = len(preview.data) * 4 // 3 + len(preview.mime) + 20
+            if kind == "film":  # it has the sound, too
+                spared = len(uris.get((hit.rank, "clip"), ""))
+                if size <= room + spared:
+                    uris.pop((hit.rank, "clip"), None)
+                    left_out.discard((hit.rank, "clip"))
+                    room += spared
             if size > room:
                 left_out.add((hit.rank, kind))
                 continue
+            if kind == "page":
+                standing[hit.item.id, hit.chunk.page] = hit.rank
             uris[hit.rank, kind] = f"data:{preview.mime};base64,{b64encode(preview.data).decode('ascii')}"
             room -= size
-    return Media(uris, frozenset(left_out), detail)
+    return Media(uris, frozenset(left_out), detail, pages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from . import facts, plain
@@ -21,6 +22,9 @@ _NAMES = {
     "text": ("text", "text"),
 }
 """How items of each modality are counted, in the order in which they are told."""
+_FEW = 3
+_MOST_LISTED = 100
+"""What was changed, moved and so on, one by one."""
 _EMPTY = "nothing to index: no source led to an item"
 _INTERRUPTED = "What is counted here is in the index; run the same again to add the rest."
 
@@ -34,7 +38,14 @@ def totals(report: IndexReport) -> str:
     if not (items or report.skipped or report.interrupted):
         return _EMPTY
     see = " (see below)" if report.skipped else ""
-    parts = [f"{report.embedded:,} embedded", f"{report.reused:,} reused", f"{len(report.skipped):,} skipped{see}"]
+    changed = f" ({len(report.changed):,} changed)" if report.changed else ""
+    moved = f" ({len(report.moved):,} moved)" if report.moved else ""
+    parts = [
+        f"{report.embedded:,} embedded{changed}",
+        f"{report.reused:,} reused{moved}",
+        f"{len(report.skipped):,} skipped{see}",
+        *([f"{len(report.removed):,} removed"] * bool(report.removed)),
+    ]
     if report.seconds:
         parts.append(duration(sum(report.seconds.values())))
     return f"indexed {counted(report.items)}: {', '.join(parts)}"
@@ -54,12 +65,47 @@ def details(report: IndexReport) -> list[str]:
     return [*chunks, *report.models, *facts.times(report.seconds)]
 
 
+def gone(report: IndexReport) -> str:
+    """Return the line on what is no longer there; empty where all is."""
+    if report.removed:
+        return f"removed, as no longer there: {_few(report.removed)}"
+    if not report.gone:
+        return ""
+    one = len(report.gone) == 1
+    are, they = ("item is", "it") if one else ("items are", "them")
+    told = f"gone: {len(report.gone):,} {are} no longer there, but still in the index ({_few(report.gone)})"
+    return f"{told}; the same with --prune (in Python prune=True) removes {they}"
+
+
+def _few(uris: Sequence[str]) -> str:
+    more = f", and {len(uris) - _FEW:,} more" if len(uris) > _FEW else ""
+    return ", ".join(map(one_line, uris[:_FEW])) + more
+
+
+def _synced(report: IndexReport) -> list[tuple[str, str]]:
+    """What has become of items since they were indexed before: what it is called, and which."""
+    return [
+        *(("changed", uri) for uri in report.changed),
+        *(("moved", f"{before} → {now}") for before, now in report.moved),
+        *(("gone", uri) for uri in report.gone),
+        *(("removed", uri) for uri in report.removed),
+    ]
+
+
 def html(report: IndexReport) -> str:
     """Return a self-contained section."""
     parts = [f'<p class="mm-totals">{escape(totals(report))}</p>']
     if report.interrupted:
         parts.insert(0, f'<p class="mm-error" role="note"><b>Interrupted.</b> {_INTERRUPTED}</p>')
+    if report.gone or report.removed:
+        parts.append(f'<p dir="auto">{escape(gone(report))}</p>')
     parts.append(skipped_html(report.skipped))
+    if synced := _synced(report):
+        rows = [f"<li>{what}: {name(which)}</li>" for what, which in synced[:_MOST_LISTED]]
+        rows += [f"<li>and {len(synced) - _MOST_LISTED:,} more</li>"] * (len(synced) > _MOST_LISTED)
+        summary = ", ".join(f"{count:,} {what}" for what, count in Counter(what for what, _ in synced).items())
+        lines = "\n".join(rows)
+        parts.append(f"<details><summary>{summary}</summary><ul>\n{lines}\n</ul></details>")
     if report.notes:
         lines = "\n".join(f"<li>{name(what)}: {escape(remark)}</li>" for what, remark in report.notes)
         parts.append(f"<details><summary>{count(len(report.notes), 'note')}</summary><ul>\n{lines}\n</ul></details>")
@@ -86,6 +132,7 @@ def text(report: IndexReport) -> str:
     return plain.joined(
         plain.wrapped(f"Interrupted. {_INTERRUPTED}") if report.interrupted else "",
         totals(report),
+        plain.wrapped(gone(report)) if report.gone or report.removed else "",
         pairs("skipped", [(s.source, s.reason) for s in report.skipped]),
         pairs(count(len(report.notes), "note"), report.notes) if report.notes else "",
         plain.facts(details(report)),

@@ -139,6 +139,8 @@ section.mmrag ul.mm-evidence {display:flex;flex-wrap:wrap;gap:10px;margin:0 0 14
 .mmrag .mm-here {fill:var(--mm-audio)}
 .mmrag .mm-band {fill:var(--mm-band)}
 .mmrag audio {display:block;width:100%;height:32px;margin:6px 0 8px}
+.mmrag video {display:block;width:320px;max-width:100%;height:auto;max-height:240px;margin:0;border-radius:4px;
+  background:#000}
 section.mmrag ul.mm-quiet {gap:8px}
 .mmrag .mm-quiet .mm-item {flex-basis:220px;min-width:min(100%,220px);padding:8px 10px;border-inline-start-width:1px;
   font-size:13px}

@@ -12,7 +12,7 @@ from .parts import loader_name
 from .reading import as_read_now
 from .reports import Skipped
 from .types import LoadedChunk, LoadedItem
-from .views import captioned, recipe
+from .views import captioned, recipe, version_of
 from .workload import Work
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Loading:
         if kind == "text" and same:
             # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
             loaded = replace(loaded, chunks=self._passages(item))
-        return Work(item, loaded, made, loader.version, [])
+        return Work(item, loaded, made, version_of(made), [])
 
     def sections(self, resolved: Resolved, ways: Sequence[Way]) -> Generator[Work, None, None]:
         """Read an item of any length, section by section, and last what comes only when all of it was read."""
@@ -86,14 +86,14 @@ class Loading:
                 began = True
                 facts |= loaded.facts
                 yield Work(
-                    item, replace(loaded, facts=dict(facts)), made + BEGUN, loader.version, heard, section=(0, False)
+                    item, replace(loaded, facts=dict(facts)), made + BEGUN, version_of(made), heard, section=(0, False)
                 )
         except MMRagError as error:
             told = f"{error}; what comes before is indexed" if began else str(error)
             self._tally.skipped.append(Skipped(item.uri, told))
             return
         last = captioned(LoadedItem((), facts=facts), item)
-        yield Work(item, last, made, loader.version, [], section=(0, True))
+        yield Work(item, last, made, version_of(made), [], section=(0, True))
 
     def new(self, batch: Sequence[Resolved], ways: Sequence[Way]) -> list[Resolved]:
         """Those that are still to be read: of what is in the index already only what is said of it is taken over."""

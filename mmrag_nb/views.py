@@ -76,9 +76,21 @@ def views(chunk: Chunk, item: Item, version: str, described: Mapping[str, str], 
     """What a chunk is embedded as, each with its key; ``version`` is the loader's, which decides what pixels are."""
     for view in dict.fromkeys(way.view for way in ways if chunk.modality in way.kinds):
         if view in {"image", "audio"}:
-            yield view, _key(view, item.id, str(chunk.ordinal), version)
+            yield view, _key(view, item.id, _place(chunk, version), version)
         elif text := text_view(view, chunk, item, described):
             yield view, _key("text", text)
+
+
+def _place(chunk: Chunk, version: str) -> str:
+    """Which of an item's pictures or sounds a chunk is.
+
+    Ordinals of pages and frames count passages, too, of which another encoder makes more or fewer.
+    """
+    if version.startswith("pdf-"):
+        return f"page {chunk.page}"
+    if version.startswith("video-"):
+        return f"{chunk.start}-{chunk.end} s"
+    return str(chunk.ordinal)
 
 
 def _key(*content: str) -> str:

@@ -1,6 +1,7 @@
 """A film from the file to the card: indexed, found by its pictures and words, played from its second."""
 
 import io
+import shutil
 
 import pytest
 from bs4 import BeautifulSoup
@@ -75,6 +76,20 @@ def test_nothing_is_read_again(rag, folder):
     report = rag.index([str(folder)])
     assert report.reused == 2
     assert len(rag.chunks("talk.mp4")) == before
+
+
+def test_subtitles_that_come_or_change_later_are_read(folder, tmp_path):
+    with MultimodalRAG(preset="offline", speech="none") as rag:
+        shutil.copy(folder / "talk.mp4", tmp_path)
+        rag.index(str(tmp_path))
+        srt(tmp_path / "talk.srt", *CUES)
+        assert rag.index(str(tmp_path)).changed == (str(tmp_path / "talk.mp4"),)
+        assert rag.search("How many lanterns does he keep?", k=1)[0].chunk.start == 1
+        srt(tmp_path / "talk.srt", (1, 4.2, "The harbour master sold his lanterns."))
+        rag.index(str(tmp_path))
+        assert "sold" in rag.search("How many lanterns does he keep?", k=1)[0].chunk.text
+        assert len(rag.items()) == 1
+        assert rag.index(str(tmp_path)).reused == 1
 
 
 def test_a_hit_plays_from_its_second_in_its_card(rag):

@@ -82,11 +82,12 @@ class NotebookLoader:
             for picture in found:
                 pictures.setdefault(hashlib.sha256(picture).digest(), (number, picture))
         seen, said_of_them = _pictures(list(pictures.values()))
-        chunks = [*self._passages(texts), *seen]
+        # Pictures first: their places stay the same whatever passages another encoder's budget makes.
+        chunks = [*seen, *self._passages(texts)]
         if not chunks:
             raise LoadError("; ".join(["empty: no text or picture in it", *said_of_them]))
         return LoadedItem(
-            chunks=tuple(sorted(chunks, key=lambda chunk: chunk.page or 0)),
+            chunks=tuple(chunks),
             notes=(*notes, *said_of_them),
             facts={"cells": cells, "passages": len(chunks) - len(seen), "pictures": len(seen)},
         )

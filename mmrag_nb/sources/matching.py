@@ -62,6 +62,22 @@ def find(typed: str, search: Search) -> Found | None:
     return Found(matches, ignoring.told(), ignoring.skipped)
 
 
+def subtitles_beside(video: Path) -> list[Path]:
+    """The subtitles that lie beside a video: ``talk.srt`` and ``talk.de.srt`` of ``talk.mp4``, by name."""
+    try:
+        with os.scandir(video.parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(f"{video.stem}.") and entry.is_file()]
+    except OSError:
+        return []
+    near = [video.with_name(name) for name in sorted(names)]
+    return [one for one in near if one.suffix.lower() in SUBTITLES and video.stem in _stems(one)]
+
+
+def _stems(subtitles: Path) -> set[str]:
+    """What the video may be called."""
+    return {subtitles.stem, PurePath(subtitles.stem).stem}
+
+
 def _without_subtitles(files: list[tuple[PurePath, Path]], modality_of: ModalityOf) -> list[tuple[PurePath, Path]]:
     """``files`` without the subtitles of videos among them, ``talk.srt`` and ``talk.de.srt`` of ``talk.mp4``."""
     if not any(file.suffix.lower() in SUBTITLES for _, file in files):
@@ -69,7 +85,6 @@ def _without_subtitles(files: list[tuple[PurePath, Path]], modality_of: Modality
     videos = {(file.parent, file.stem) for _, file in files if modality_of(file.name, "") == "video"}
 
     def belongs(file: Path) -> bool:
-        stems = {file.stem, PurePath(file.stem).stem}
-        return file.suffix.lower() in SUBTITLES and any((file.parent, stem) in videos for stem in stems)
+        return file.suffix.lower() in SUBTITLES and any((file.parent, stem) in videos for stem in _stems(file))
 
     return [(shown, file) for shown, file in files if not belongs(file)]

@@ -16,14 +16,14 @@ from mmrag_nb.types import Item, Metadata, Modality, Resolved
 
 from .folders import recorded
 from .globs import Matches, expand_home, has_magic, is_folder
-from .matching import Found, ModalityOf, Search, find
+from .matching import Found, ModalityOf, Search, find, subtitles_beside
 from .refused import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_FILE_BYTES = 2 << 30
-"""Larger files are refused: what decodes them needs many times their size."""
+MAX_FILE_BYTES = 10 << 30
+"""Larger files are refused; each loader has a limit of its own below this."""
 
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
@@ -130,14 +130,17 @@ def _item(name: str, path: Path, modality: Modality, metadata: Metadata, max_byt
         raise SourceError("empty file")
     if size > max_bytes:
         raise SourceError(f"{size:,} bytes; files of up to {max_bytes:,} are taken: cut it into parts")
-    return Resolved(Item(_hash(path), name, modality, metadata), path)
+    # A film is another with other subtitles: with the same hash, they would never be read.
+    beside = subtitles_beside(path) if modality == "video" else []
+    return Resolved(Item(_hash(path, *beside), name, modality, metadata), path)
 
 
-def _hash(path: Path) -> str:
+def _hash(*paths: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 

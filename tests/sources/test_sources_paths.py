@@ -220,9 +220,9 @@ def test_empty_files(tree):
 
 def test_a_file_over_the_budget_is_refused_unread(tmp_path):
     with (tmp_path / "long.mp3").open("wb") as file:
-        file.truncate((2 << 30) + 1)  # a hole: takes no space
+        file.truncate((10 << 30) + 1)  # a hole: takes no space
     ((_, reason),) = skipped(run("long.mp3", tmp_path))
-    assert reason.startswith("2,147,483,649 bytes; files of up to 2,147,483,648 are taken")
+    assert reason.startswith("10,737,418,241 bytes; files of up to 10,737,418,240 are taken")
     (outcome,) = resolve_path("long.mp3", {}, Search(modality_of, tmp_path), max_bytes=10)
     assert isinstance(outcome, Skipped)
 

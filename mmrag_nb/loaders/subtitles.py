@@ -147,8 +147,8 @@ def _plain(found: list[Cue]) -> Iterator[Cue]:
     found.sort(key=lambda cue: cue.start)
     lines: list[str] = []
     last = 0.0
-    ends = [*(after.start for after in found[1:]), float("inf")]
-    for cue, next_start in zip(found, ends, strict=True):
+    for place, cue in enumerate(found):
+        next_start = found[place + 1].start if place + 1 < len(found) else float("inf")
         end = cue.end if cue.end > cue.start else min(next_start, cue.start + _NO_TIME)
         own = [line for line in _lines(cue.text) if cue.start > last + 0.1 or line not in lines]
         if cue.start > last + 0.1:

@@ -21,6 +21,8 @@ _NEEDED = (
     "pillow",
     "av",
     "pydub",
+    "pypdfium2",
+    "nbformat",
     "ipython",
     "ipywidgets",
     "matplotlib",
@@ -36,7 +38,10 @@ _OPTIONAL = {
     "rapidocr": ("ocr", "reads what is written in pictures"),
     "onnxruntime": ("ocr", "what rapidocr computes with"),
     "resvg-py": ("train", "draws emoji to train on"),
-    "pandas": ("pandas", "tables of results"),
+    "pandas": ("tables", "CSV files, tables of results"),
+    "pyarrow": ("tables", "Parquet files"),
+    "ImageHash": ("clean", "tells doubled pictures"),
+    "pillow-heif": ("heif", "HEIC pictures, as telephones make them"),
     "jupyterlab": ("lab", "notebooks in the browser"),
 }
 

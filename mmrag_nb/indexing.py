@@ -14,13 +14,13 @@ from .embedding import embed
 from .loading import Loading
 from .parts import library_versions, loader_name
 from .presets import MODELS
-from .reading import Reading
+from .reading import Reading, reader_of
 from .registry import entry, modality_of
 from .reports import Skipped
 from .syncing import Syncing
 from .transcribing import transcribe
 from .types import Chunk
-from .views import text_view, views
+from .views import media_place, text_view, version_of, views
 from .workload import Tally, Work
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Indexing:
     def _kept(self, works: list[Work], ways: Sequence[Way]) -> list[tuple[Work, bool]]:
         """Commit ``works``; those that could be, each with whether something of it was embedded."""
         works = self._cleaning.clean(works)
-        works = transcribe(works, self._parts, self._catalog, self.tally, self._progress)
+        works = transcribe(works, self._parts, self.tally, self._progress)
         self._reading.read(works, ways[-1].encoder)
         self._describe(works)
         entries = [self._entry(work, ways) for work in works]
@@ -205,18 +205,19 @@ class Indexing:
         models = self._parts.described_by(self._parts.telling)
         new: dict[str, list[tuple[dict[str, Described], Any]]] = {}
         for work in works if models else ():
-            ids = self._catalog.chunk_ids(work.item.id)
-            known = {one.chunk.ordinal: one.described for one in self._catalog.records(ids).values()}
+            known = self._described_before(work)
             paged = work.recipe.startswith("pdf-")  # beside a notebook's words, a chart has its own
             in_words = {chunk.page for chunk in work.loaded.chunks if paged and chunk.modality == "text"} - {None}
+            reader = reader_of(work.recipe)
             for ordinal, chunk in enumerate(work.loaded.chunks, work.first):
                 if chunk.pixels is None:
                     continue
-                said = {kind: told for kind, told in known.get(ordinal, {}).items() if models.get(kind) == told.model}
+                before = known.get(media_place(chunk, ordinal, work.version), {})
+                said = {kind: told for kind, told in before.items() if models.get(kind) == told.model}
                 work.described[ordinal] = said
                 for kind in (kind for kind in models if kind not in said):
-                    if kind == "ocr" and chunk.page in in_words:
-                        said[kind] = Described(models[kind], "")  # what is written on it is text already
+                    if kind == "ocr" and (chunk.page in in_words or (chunk.scan and reader == models[kind])):
+                        said[kind] = Described(models[kind], "")  # what is written on it is text already, or nothing is
                     else:
                         new.setdefault(kind, []).append((said, chunk.pixels))
         for kind, lacking in new.items():
@@ -225,6 +226,15 @@ class Indexing:
                 told = describe([pixels for _, pixels in lacking], self._parts, self._progress, (kind,))
             for (said, _), more in zip(lacking, told, strict=True):
                 said.update(more)
+
+    def _described_before(self, work: Work) -> dict[str, Mapping[str, Described]]:
+        """What an earlier run by the same loader noted of an item's pictures, by their places."""
+        kept = self._catalog.find(work.item.id)
+        if kept is None or version_of(kept[1]) != work.version:
+            return {}
+        stored = self._catalog.records(self._catalog.chunk_ids(work.item.id)).values()
+        pictures = (one for one in stored if one.chunk.modality == "image")
+        return {media_place(one.chunk, one.chunk.ordinal, work.version): one.described for one in pictures}
 
     # -- embed -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .catalog.entries import BEGUN
 from .completing import Completing
 from .errors import MMRagError
+from .insight.spoken import WORDS
 from .parts import loader_name
 from .reading import as_read_now
 from .reports import Skipped
@@ -67,7 +68,7 @@ class Loading:
         if kind == "text" and same:
             # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
             loaded = replace(loaded, chunks=self._passages(item))
-        return Work(item, loaded, made, version_of(made), [])
+        return Work(item, loaded, made, version_of(made), {})
 
     def sections(self, resolved: Resolved, ways: Sequence[Way]) -> Generator[Work, None, None]:
         """Read an item of any length, section by section, and last what comes only when all of it was read."""
@@ -77,7 +78,7 @@ class Loading:
         made = recipe(item.modality, loader.version, self._settings)
         known = self._catalog.find(item.id)
         same = known is not None and known[1].removesuffix(BEGUN) == made
-        heard = self._catalog.texts(item.id) if same else []
+        heard = self._catalog.heard(item.id, WORDS) if same else {}
         facts: dict[str, Any] = {}
         began = False
         try:
@@ -93,7 +94,7 @@ class Loading:
             self._tally.skipped.append(Skipped(item.uri, told))
             return
         last = captioned(LoadedItem((), facts=facts), item)
-        yield Work(item, last, made, version_of(made), [], section=(0, True))
+        yield Work(item, last, made, version_of(made), {}, section=(0, True))
 
     def new(self, batch: Sequence[Resolved], ways: Sequence[Way]) -> list[Resolved]:
         """Those that are still to be read: of what is in the index already only what is said of it is taken over."""

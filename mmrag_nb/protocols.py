@@ -115,7 +115,10 @@ class Describer(Protocol):
     """For people: model, device, precision."""
 
     def describe(self, pictures: Sequence[Image]) -> list[str]:
-        """One text per RGB picture of any size; empty where nothing can be said, or nothing is written."""
+        """One text per RGB picture of any size; empty where nothing can be said, or nothing is written.
+
+        Where the places of lines are known, a :class:`~mmrag_nb.types.Written` brings them.
+        """
         ...
 
 

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .errors import MMRagError
-from .insight.spoken import WORDS, noted
+from .insight.spoken import noted
 from .reports import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .catalog.catalog import Catalog
     from .parts import Parts
     from .protocols import Progress, Transcriber
     from .types import LoadedChunk, Preview, Samples
@@ -24,10 +23,10 @@ _LISTENED = 8
 """Utterances that are transcribed between two reports of progress."""
 
 
-def transcribe(works: list[Work], parts: Parts, catalog: Catalog, tally: Tally, progress: Progress) -> list[Work]:
+def transcribe(works: list[Work], parts: Parts, tally: Tally, progress: Progress) -> list[Work]:
     """Fill the texts of utterances; sounds that no transcriber can be had for are skipped, saying why."""
     for work in works:
-        _recall(work, catalog)
+        _recall(work)
     silent = [work for work in works if any(_unheard(place, work) for place in range(len(work.loaded.chunks)))]
     if not silent:
         return works
@@ -53,20 +52,20 @@ def transcribe(works: list[Work], parts: Parts, catalog: Catalog, tally: Tally, 
     return works
 
 
-def _recall(work: Work, catalog: Catalog) -> None:
+def _recall(work: Work) -> None:
     """Take over what was heard by an earlier run."""
     chunks = list(work.loaded.chunks)
-    for place, (chunk, text) in enumerate(zip(chunks, work.transcripts[work.first :], strict=False)):
-        if _unheard(place, work, recall=False):
-            words = catalog.previews(work.item.id, work.first + place, (WORDS,))
-            chunks[place] = _spoken(chunk, text, words)
+    for place, chunk in enumerate(chunks):
+        before = work.transcripts.get((chunk.start, chunk.end))
+        if before is not None and _unheard(place, work, recall=False):
+            chunks[place] = _spoken(chunk, *before)
     work.loaded = replace(work.loaded, chunks=tuple(chunks))
 
 
 def _unheard(place: int, work: Work, *, recall: bool = True) -> bool:
     """Whether the sound of a chunk is still to be transcribed: it has no text yet, and no run before heard it."""
     chunk = work.loaded.chunks[place]
-    known = recall and work.first + place < len(work.transcripts)
+    known = recall and (chunk.start, chunk.end) in work.transcripts
     return chunk.audio is not None and not chunk.text and not known
 
 

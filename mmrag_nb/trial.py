@@ -138,7 +138,8 @@ def _run(
 
 def _begin(resolved: Resolved, weight: float, trial: Trial, parts: Parts, settings: Settings) -> None:
     """Try the first section of what is long, for all of it; of the sound of a video some seconds are transcribed."""
-    deaf = Settings(**{**settings.trait_values(), "speech": NONE})
+    told = {name: getattr(settings, name) for name in Settings.class_own_traits()}  # of a session there are more traits
+    deaf = Settings(**{**told, "speech": NONE})
     _run([resolved], trial, parts.under(deaf), deaf, weight=weight, first_section=True)
     hears = "audio" in entry("loader", loader_name(resolved)).makes and settings.chosen("speech") != NONE
     with suppress(LoadError):  # it has no sound

@@ -189,6 +189,20 @@ class Transcript(str):
         return made
 
 
+class Written(str):
+    """What was read in a picture, line by line, with the place of each line where the reader knows it."""
+
+    __slots__ = ("boxes",)
+    boxes: tuple[tuple[float, float, float, float], ...]
+    """Of each line: left, top, right, bottom in shares (0..1) of the picture; empty where unknown."""
+
+    def __new__(cls, text: str, boxes: Iterable[tuple[float, float, float, float]] = ()) -> Self:
+        """Join ``text`` with ``boxes``, one for each of its lines."""
+        made = super().__new__(cls, text)
+        made.boxes = tuple(boxes)
+        return made
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One numbered piece of what a generator is given."""

@@ -76,13 +76,13 @@ def views(chunk: Chunk, item: Item, version: str, described: Mapping[str, str], 
     """What a chunk is embedded as, each with its key; ``version`` is the loader's, which decides what pixels are."""
     for view in dict.fromkeys(way.view for way in ways if chunk.modality in way.kinds):
         if view in {"image", "audio"}:
-            yield view, _key(view, item.id, _place(chunk, version), version)
+            yield view, _key(view, item.id, media_place(chunk, chunk.ordinal, version), version)
         elif text := text_view(view, chunk, item, described):
             yield view, _key("text", text)
 
 
-def _place(chunk: Chunk, version: str) -> str:
-    """Which of an item's pictures or sounds a chunk is.
+def media_place(chunk: Chunk | LoadedChunk, ordinal: int, version: str) -> str:
+    """Which of an item's pictures or sounds a chunk is, by a loader of that ``version``.
 
     Ordinals of pages and frames count passages, too, of which another encoder makes more or fewer.
     """
@@ -90,7 +90,7 @@ def _place(chunk: Chunk, version: str) -> str:
         return f"page {chunk.page}"
     if version.startswith("video-"):
         return f"{chunk.start}-{chunk.end} s"
-    return str(chunk.ordinal)
+    return str(ordinal)
 
 
 def _key(*content: str) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from .reports import IndexReport, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .catalog.entries import Described
-    from .types import Item, LoadedItem
+    from .types import Item, LoadedItem, Preview
 
 
 @dataclass
@@ -86,8 +86,8 @@ class Work:
     recipe: str
     version: str
     """Of the loader, which decides what the pixels are."""
-    transcripts: list[str]
-    """Of an earlier run by the same loader and transcriber; empty where there was none."""
+    transcripts: Mapping[tuple[float | None, float | None], tuple[str, Mapping[str, Preview]]]
+    """What an earlier run by the same loader and transcriber heard, and the seconds of its words, by start and end."""
     described: dict[int, dict[str, Described]] = field(default_factory=dict)
     """What models say of its pictures, by ordinal of the chunk."""
     unheard: bool = False

@@ -56,9 +56,11 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def known(pictures):
-    """What is written in each picture, so that only the first test has it read."""
-    reader, paths = find("ocr", "rapidocr")(), sorted(pictures.glob("*.png"))
-    return {path.name: reader.describe([Image.open(path)])[0] for path in paths}
+    """What is written in each picture; a slide and the chart are read, once for all tests."""
+    written = {f"IMG_{place}.png": "\n".join(lines) for place, lines in enumerate(SLIDES.values(), 1)}
+    names = ("IMG_1.png", "IMG_4.png")
+    read = find("ocr", "rapidocr")().describe([Image.open(pictures / name) for name in names])
+    return written | dict(zip(names, read, strict=True))
 
 
 @pytest.fixture
@@ -187,10 +189,34 @@ def test_pages_whose_words_are_text_are_not_read(pictures, read, monkeypatch, tm
         LoadedChunk("text", "Tuning a concert harp", page=1),
         LoadedChunk("image", page=2, pixels=picture),
     )
-    loader = find("loader", "text")
-    monkeypatch.setattr(loader, "load", lambda *_: LoadedItem(pages))
-    (tmp_path / "pages.txt").write_text("pages")
+    monkeypatch.setattr(find("loader", "pdf"), "sections", lambda *_: iter([LoadedItem(pages)]))
+    (tmp_path / "pages.pdf").write_bytes(b"%PDF-1.7")
     with rag(ocr="rapidocr") as index:
-        index.index(tmp_path / "pages.txt")
+        index.index(tmp_path / "pages.pdf")
         assert len(done) == 1, "page 2 has no text"
         assert not index.lacking("shared").described
+
+
+def test_beside_the_words_of_a_notebook_its_charts_are_read(pictures, read, monkeypatch, tmp_path):
+    done = read(pictures)
+    cells = (LoadedChunk("text", "We plot the harvest.", page=1), LoadedChunk("image", page=1, pixels=chart()))
+    monkeypatch.setattr(find("loader", "notebook"), "load", lambda *_: LoadedItem(cells))
+    (tmp_path / "harvest.ipynb").write_text("{}")
+    with rag(ocr="rapidocr") as index:
+        index.index(tmp_path / "harvest.ipynb")
+        assert len(done) == 1
+        assert "Lentils" in first(index, "lentils per hectare").described["ocr"]
+
+
+def test_small_print_in_the_middle_of_a_tall_screenshot_is_found(tmp_path):
+    font, shot = ImageFont.load_default(size=14), Image.new("RGB", (1080, 6000), "white")
+    for place in range(120, 6000, 120):
+        said = "The ferry to Stromness leaves at noon" if place == 3000 else f"Message {place} was read by all"
+        ImageDraw.Draw(shot).text((60, place), said, fill="black", font=font)
+    shot.save(tmp_path / "IMG_1.png")
+    with rag(ocr="rapidocr", strategy="shared") as index:
+        index.index(tmp_path)
+        index.index([{"text": "Messages are read by all who leave at five."}])
+        hit = first(index, "ferry to Stromness")
+        assert hit.item.name == "IMG_1.png"
+        assert "The ferry to Stromness leaves at noon" in hit.described["ocr"].splitlines()

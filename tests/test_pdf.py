@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import pdfs
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.catalog.entries import BEGUN
+from mmrag_nb.types import Written
 
 PAGES = (
     "The harbour was built in 1890 by two brothers who traded in timber and tar.",
@@ -18,12 +19,6 @@ PAGES = (
     "The crane operator is called Marta Ek. She works at night and sleeps by day.",
 )
 NEEDS_OCR = pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="rapidocr is not installed")
-
-
-class Read(str):
-    """A text that tells where its lines are."""
-
-    __slots__ = ("boxes",)
 
 
 class FakeOCR:
@@ -50,21 +45,29 @@ def fake_ocr(monkeypatch):
     return FakeOCR
 
 
-@pytest.fixture
-def document(tmp_path):
-    path = tmp_path / "harbour.pdf"
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    path = tmp_path_factory.mktemp("document") / "harbour.pdf"
     path.write_bytes(pdfs.pdf([pdfs.text_page(pdfs.paragraph(page, 60, 760, 60, size=14)) for page in PAGES]))
     return path
 
 
-@pytest.fixture
-def scanned(tmp_path):
-    path = tmp_path / "scan.pdf"
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scanned") / "scan.pdf"
     sheets = [Image.new("RGB", (620, 877), (255 - 40 * n, 255, 255)) for n in range(3)]
     for n, sheet in enumerate(sheets):
         sheet.paste((0, 0, 0), (50, 50, 300, 60 + 10 * n))
     path.write_bytes(pdfs.scans(sheets))
     return path
+
+
+@pytest.fixture(scope="module")
+def indexed(document):
+    """The document, indexed for those that only ask."""
+    with offline() as rag:
+        assert rag.index([document]).items == {"text": 1}
+        yield rag
 
 
 def offline(**settings):
@@ -75,15 +78,13 @@ def chunks(rag):
     return rag._catalog._rows("SELECT modality, page, text FROM chunks ORDER BY ordinal")
 
 
-def test_a_question_finds_its_page(document):
-    with offline() as rag:
-        report = rag.index([document])
-        assert report.items == {"text": 1}
-        for page, question in enumerate(
-            ("who built the harbour?", "when do ferries leave?", "who operates the crane?"), 1
-        ):
-            best = rag.search(question)[0]
-            assert (best.chunk.page, best.chunk.modality) == (page, "text")
+@pytest.mark.parametrize(
+    ("page", "question"),
+    [(1, "who built the harbour?"), (2, "when do ferries leave?"), (3, "who operates the crane?")],
+)
+def test_a_question_finds_its_page(indexed, page, question):
+    best = indexed.search(question)[0]
+    assert (best.chunk.page, best.chunk.modality) == (page, "text")
 
 
 def test_a_document_that_is_there_is_not_read_again(document, monkeypatch):
@@ -93,15 +94,13 @@ def test_a_document_that_is_there_is_not_read_again(document, monkeypatch):
         assert rag.index([document]).reused == 1
 
 
-def test_a_hit_brings_its_page_and_the_places_of_its_words(document):
-    with offline() as rag:
-        rag.index([document])
-        best = rag.search("who operates the crane?")[0]
-        assert {"page", "words"} <= set(best.previews)
-        shown = best._repr_html_()
-        assert "page 3 of 3" in shown
-        assert 'class="mm-hit"' in shown
-        assert "marked: crane operator" in shown
+def test_a_hit_brings_its_page_and_the_places_of_its_words(indexed):
+    best = indexed.search("who operates the crane?")[0]
+    assert {"page", "words"} <= set(best.previews)
+    shown = best._repr_html_()
+    assert "page 3 of 3" in shown
+    assert 'class="mm-hit"' in shown
+    assert "marked: crane operator" in shown
 
 
 def test_an_encrypted_document_is_skipped_and_the_others_are_not(cases, document):
@@ -185,11 +184,10 @@ def test_where_ocr_tells_places_columns_are_read_in_order_and_words_are_marked(s
         ("and boats go out for them", "where merchants weigh them all"),
         ("at dawn in any weather at all", "and buy what they can sell on"),
     ]
-    text = Read("\n".join(part for row in rows for part in row))
-    text.boxes = [
+    boxes = [
         (0.1 + 0.5 * side, 0.1 + 0.03 * n, 0.45 + 0.5 * side, 0.12 + 0.03 * n) for n in range(3) for side in (0, 1)
     ]
-    fake_ocr.pages = [text]
+    fake_ocr.pages = [Written("\n".join(part for row in rows for part in row), boxes)]
     with offline(ocr="fake") as rag:
         rag.index([scanned])
         read = chunks(rag)[1][2]
@@ -198,21 +196,88 @@ def test_where_ocr_tells_places_columns_are_read_in_order_and_words_are_marked(s
         assert 'class="mm-hit" style="left:10.00%;top:10.00%' in best._repr_html_()
 
 
-def test_a_page_without_words_is_told(scanned, fake_ocr):
-    fake_ocr.pages = [""]
+def test_chinese_lines_are_joined_without_blanks_and_each_character_has_its_place(scanned, fake_ocr):
+    lines = ["港口由两兄弟建于一八九零年他们", "经营木材和焦油每小时都有渡轮前", "往外岛冬季每天只有两班"]
+    fake_ocr.pages = [Written("\n".join(lines), [(0.1, 0.1 + 0.03 * n, 0.9, 0.12 + 0.03 * n) for n in range(3)])]
     with offline(ocr="fake") as rag:
+        rag.index([scanned])
+        assert chunks(rag)[1][2] == "".join(lines)
+        marked = rag.search("焦油")[0]._repr_html_().count('class="mm-hit"')
+        assert 1 <= marked <= 4, "characters, not whole lines"
+
+
+def test_what_stands_upright_has_the_place_of_its_line(scanned, fake_ocr):
+    fake_ocr.pages = [Written("Tonnes per hectare\nHarvest by crop", [(0.1, 0.2, 0.13, 0.6), (0.2, 0.1, 0.6, 0.13)])]
+    with offline(ocr="fake") as rag:
+        rag.index([scanned])
+        shown = rag.search("tonnes")[0]._repr_html_()
+        assert 'class="mm-hit" style="left:10.00%;top:20.00%;width:3.00%;height:40.00%"' in shown
+
+
+@pytest.mark.parametrize("strategy", ["shared", "grounded"])
+def test_a_page_without_words_is_told_and_looked_at_once(scanned, fake_ocr, strategy):
+    fake_ocr.pages = [""]
+    with offline(ocr="fake", strategy=strategy, captioner="none") as rag:
         report = rag.index([scanned])
         assert ("scan.pdf", "no words read on 3 of 3 scanned pages") in report.notes
+        assert len(fake_ocr.read) == 3
+        assert not rag.lacking(strategy).described
+
+
+HERRINGS = """
+Herrings swim in the cold sea and the boats go out for them at dawn, in any weather at all. Their nets are mended on the
+quay. In winter, when ice closes the harbour, the fishermen carve spoons and tell of storms.
+"""
+CRANES = """
+Cranes lift barrels on to the quays, where merchants weigh them and buy what they can sell on. The largest crane was
+built by two brothers. Its operator is called Marta Ek, who works at night and sleeps by day.
+"""
+WIDTH, HEIGHT = 1000, 700
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """A sheet of two columns, and where on it each word is: left, top, right, bottom in pixels."""
+    sheet = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.truetype("DejaVuSans.ttf", 22)
+    places = []
+    for x, text in ((60, HERRINGS), (540, CRANES)):
+        lines = [line for _, _, line, _ in pdfs.paragraph(text, 0, 0, 32)]
+        for n, line in enumerate(lines):
+            y = 80 + 34 * n
+            draw.text((x, y), line, fill="black", font=font)
+            for word in re.finditer(r"\S+", line):
+                left, right = (x + font.getlength(line[:at]) for at in word.span())
+                places.append((word[0], (left, y, right, y + 26)))
+    return sheet, places
+
+
+@pytest.fixture(scope="module")
+def read_columns(columns, tmp_path_factory):
+    """The sheet as a scanned PDF, indexed."""
+    path = tmp_path_factory.mktemp("columns") / "columns.pdf"
+    path.write_bytes(pdfs.scans([columns[0]]))
+    with offline() as rag:
+        rag.index([path])
+        yield rag
 
 
 @NEEDS_OCR
-def test_a_real_scan_is_read(tmp_path):
-    path = tmp_path / "scan.pdf"
-    path.write_bytes(
-        pdfs.scans([pdfs.scan_picture(["Invoice 4711 of the Harbour", "Twelve barrels of tar"], size=(900, 500))])
-    )
-    with offline() as rag:
-        rag.index([path])
-        assert (
-            rag.search("how many barrels of tar?")[0].chunk.text == "Invoice 4711 of the Harbour\nTwelve barrels of tar"
-        )
+def test_a_real_scan_is_read_column_by_column(read_columns):
+    said = [text for kind, _, text in chunks(read_columns) if kind == "text"]
+    assert " ".join(" ".join(said).split()) == " ".join((HERRINGS + CRANES).split())
+
+
+@NEEDS_OCR
+@pytest.mark.parametrize("question", ["herrings", "barrels", "Marta Ek", "spoons", "brothers"])
+def test_matching_words_are_marked_on_the_scan(read_columns, columns, question):
+    wanted = [box for word, box in columns[1] if word.strip(".,").lower() in question.lower().split()]
+    best = read_columns.search(question)[0]
+    style = r'class="mm-hit" style="left:([\d.]+)%;top:([\d.]+)%;width:([\d.]+)%;height:([\d.]+)%"'
+    marked = []
+    for match in re.finditer(style, best._repr_html_()):
+        left, top, width, height = (float(share) / 100 for share in match.groups())
+        marked.append((WIDTH * left, HEIGHT * top, WIDTH * (left + width), HEIGHT * (top + height)))
+    assert len(marked) == len(wanted)
+    for found, box in zip(sorted(marked), sorted(wanted), strict=True):
+        assert all(abs(a - b) < 14 for a, b in zip(found, box, strict=True)), "about a letter"

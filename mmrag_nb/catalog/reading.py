@@ -145,11 +145,19 @@ class Reading:
         """Whether any item is part of a record."""
         return bool(self._rows("SELECT 1 FROM items WHERE record IS NOT NULL LIMIT 1"))
 
-    def texts(self, item_hash: str) -> list[str]:
-        """The texts of the item's chunks, in order."""
+    def heard(
+        self, item_hash: str, kind: str
+    ) -> dict[tuple[float | None, float | None], tuple[str, dict[str, Preview]]]:
+        """The texts of the item's sounds, each with its preview of ``kind``, if any, by start and end in seconds."""
         query = """
-            SELECT text FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ? ORDER BY ordinal"""
-        return [str(row[0]) for row in self._rows(query, (item_hash,))]
+            SELECT start, "end", text, mime, data FROM chunks JOIN items ON items.id = chunks.item
+            LEFT JOIN previews ON (previews.item, previews.ordinal, kind) = (items.id, chunks.ordinal, ?)
+            WHERE hash = ? AND chunks.modality = 'audio' ORDER BY chunks.ordinal"""
+        rows = self._rows(query, (kind, item_hash))
+        return {
+            (start, end): (str(text), {} if data is None else {kind: Preview(str(mime), data)})  # type: ignore[misc, arg-type]
+            for start, end, text, mime, data in rows
+        }
 
     def chunks_by_item(self) -> dict[str, int]:
         """Number of chunks of each item, by its content hash."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag_nb.types import Item, Metadata, Modality, Vectors
+    from mmrag_nb.types import Chunk, Item, Metadata, Modality, Vectors
 
     from .entries import Described, Entry
 
@@ -107,7 +108,9 @@ class Writing(Lexicon):
         if entry.section is None:
             db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
         else:
-            _make_room(db, entry)
+            known = self.find(item.id)
+            anew = known is not None and known[1].removesuffix(BEGUN) != entry.recipe.removesuffix(BEGUN)
+            _make_room(db, entry, anew=anew and not entry.section[0])
         said = (
             item.id,
             item.uri,
@@ -156,13 +159,15 @@ class Writing(Lexicon):
         stored = self.records(ids)
         views = self.views(ids)
         said = _said_of(known[0]) == _said_of(entry.item)
+        fresh = _placed(entry.chunks)
         kept = {}
-        for one in ids:
+        for place, one in zip(_placed([stored[one].chunk for one in ids]), ids, strict=True):
+            if (now := fresh.get(place)) is None:
+                continue
             chunk = stored[one].chunk
-            same = chunk.text in (new.text for new in entry.chunks if new.ordinal == chunk.ordinal)
-            holds = same and (said or chunk.modality == "text")
+            holds = now.text == chunk.text and (said or chunk.modality == "text")
             seen = [view for view in views.get(one, []) if holds or view[0] in _OF_CONTENT]
-            kept[chunk.ordinal] = seen, stored[one].described
+            kept[now.ordinal] = seen, stored[one].described
         return kept
 
     def add_views(
@@ -249,12 +254,37 @@ class Writing(Lexicon):
                 db.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def _make_room(db: sqlite3.Connection, entry: Entry) -> None:
-    """Delete what stands where the section ``entry`` goes, and behind the last one."""
+def _placed(chunks: Iterable[Chunk]) -> dict[tuple[object, ...], Chunk]:
+    """Chunks by their kind and place, and by which of several there they are, in their order.
+
+    Ordinals alone do not tell which is which: another encoder's passages between pictures are more, or fewer.
+    """
+    found: dict[tuple[object, ...], Chunk] = {}
+    several: Counter[tuple[object, ...]] = Counter()
+    for chunk in chunks:
+        place = (chunk.start, chunk.end, chunk.page)
+        kind = (chunk.modality, *place, chunk.ordinal if place == (None, None, None) else None)
+        found[(*kind, several[kind])] = chunk
+        several[kind] += 1
+    return found
+
+
+def _make_room(db: sqlite3.Connection, entry: Entry, *, anew: bool) -> None:
+    """Delete what stands where the section ``entry`` goes, and behind the last one.
+
+    Where an item is made ``anew`` by another recipe, its words go at once: a run that goes on where this one is stopped
+    would take what another listened to or read for its own. Pictures are what they were, and what was said of them is
+    kept with who said it.
+    """
     assert entry.section is not None
     first, is_last = entry.section
     until = _BEHIND_ALL if is_last else first + len(entry.chunks)
     number = "(SELECT id FROM items WHERE hash = ?)"
+    if anew:
+        left = f"SELECT ordinal FROM chunks WHERE item = {number}"  # noqa: S608
+        db.execute(f"DELETE FROM chunks WHERE item = {number} AND modality <> 'image'", (entry.item.id,))  # noqa: S608
+        gone = f"DELETE FROM previews WHERE item = {number} AND ordinal >= 0 AND ordinal NOT IN ({left})"  # noqa: S608
+        db.execute(gone, (entry.item.id, entry.item.id))
     for table in ("chunks", "previews"):
         place = f"DELETE FROM {table} WHERE item = {number} AND ordinal >= ? AND ordinal < ?"  # noqa: S608
         db.execute(place, (entry.item.id, first, until))

@@ -58,8 +58,8 @@ class ImageLoader:
         """Read a file, a downloaded body or a ``PIL.Image`` into one chunk.
 
         The pixels of a large picture are reduced by a whole factor, to a long side of at least
-        `~mmrag_nb.loaders.raster.SIDE`. Facts: ``width`` and ``height``, pixels of the original, upright. Previews:
-        ``thumbnail`` and ``proxy``.
+        `~mmrag_nb.loaders.raster.SIDE`, of a page-long one to such a short side, within 8 million. Facts: ``width`` and
+        ``height``, pixels of the original, upright. Previews: ``thumbnail`` and ``proxy``.
 
         Raises
         ------

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from bs4.element import PageElement, Tag
 
-_HTML = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+# No comment runs on over its end: with several ways to divide a text into comments, all of them would be tried.
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "math", "head", "iframe", "object"})
 _BLOCKS = frozenset(
     "address article aside body br caption dd details dialog div dl dt fieldset figcaption figure footer form header "

@@ -19,7 +19,9 @@ _BLANKS = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _UNDIVIDED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 # Persian and Indic letters and emoji are shaped by joiners; Latin, Greek and Cyrillic letters are not.
 _UNJOINED = "A-Za-z\xc0-\u04ff\\s"
-_DIVIDED = re.compile(r"([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})")
+# Each run of letters or blanks is tried from its first alone: from each of a million it would take for ever.
+_DIVIDED = re.compile(r"(?<![^\W\d_])([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})")
+_HYPHENATED = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
 _REMOVED = (
     ("soft hyphens", re.compile("\xad(?:\n[ \t]*)?"), ""),
     (
@@ -32,7 +34,7 @@ _REMOVED = (
     ),
     ("control characters", re.compile("[\x00-\x08\x0e-\x1b\x7f-\x9f\ufffe\uffff]"), ""),
     ("runs of blanks", re.compile(r"(?<=\S)[ \t]{2,}(?=\S)"), " "),
-    ("blanks at line ends", re.compile(r"[ \t]+$", re.MULTILINE), ""),
+    ("blanks at line ends", re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE), ""),
     ("runs of empty lines", re.compile(r"\n{3,}"), "\n\n"),
 )
 _NUMBER = re.compile(r"\d+")
@@ -71,7 +73,7 @@ def normalised(text: str) -> Normalised:
     said = _BLANKS.sub(" ", _BREAKS.sub("\n", said))
     for name, pattern, by in _REMOVED:
         said, done[name] = pattern.subn(by, said)
-    whole = {word.casefold() for word in re.findall(r"[^\W\d_]+-[^\W\d_]+", said)}
+    whole = {word.casefold() for word in _HYPHENATED.findall(said)}
 
     def joined(parts: re.Match[str]) -> str:
         first, second = parts.groups()

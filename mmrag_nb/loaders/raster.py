@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import warnings
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 SIDE = 1000
 """Large pictures keep at least this long side: a quarter of a 12-megapixel photograph, as JPEG can decode it."""
+_PAGE = 2
+"""Ratio of the sides above which a picture keeps it of the short side: in a tall screenshot is small print."""
+_KEPT_PIXELS, _KEPT_LENGTH = 8_000_000, 40_000
+"""Of such a picture, at most."""
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "ICO", "PPM", "AVIF")
 _AT_HAND = ((b"\xff\xd8\xff", 0, "JPEG"), (b"\x89PNG\r\n\x1a\n", 0, "PNG"), (b"WEBP", 8, "WEBP"))
@@ -128,8 +133,8 @@ def check(size: tuple[int, int], max_pixels: int) -> None:
 
 def _loaded(image: Image, notes: list[str]) -> Raster:
     size = image.size
-    shrink = max(max(size) / SIDE, 1)
-    drafted = image.draft(None, (max(int(size[0] / shrink), 1), max(int(size[1] / shrink), 1)))  # JPEG only
+    factor = _factor(size)
+    drafted = image.draft(None, (max(size[0] // factor, 1), max(size[1] // factor, 1)))  # JPEG only
     image.load()  # before all else that may: a second attempt "succeeds" on some damaged files
     if drafted is None:
         size = image.size  # older Pillows turn a TIFF upright by themselves
@@ -141,12 +146,21 @@ def _upright(image: Image, size: tuple[int, int], notes: list[str]) -> Raster:
     from PIL import Image
 
     orientation, damaged = _orientation(image)
-    pixels, stretched = rgb(image, max(max(image.size) // SIDE, 1))
+    pixels, stretched = rgb(image, _factor(image.size))
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(Image.Transpose(_UPRIGHT[orientation]))
     width, height = size if orientation < 5 else size[::-1]  # from 5 on it lies on its side
     pixels.info.clear()  # no EXIF, place or comment of the original travels on
     return Raster(pixels, width, height, list(dict.fromkeys([*notes, *damaged, *stretched])))
+
+
+def _factor(size: tuple[int, int]) -> int:
+    """How many times smaller a picture of ``size`` is kept."""
+    long, short = max(size), min(size)
+    if long <= _PAGE * short:
+        return max(long // SIDE, 1)
+    least = max(math.sqrt(long * short / _KEPT_PIXELS), long / _KEPT_LENGTH)
+    return max(short // SIDE, math.ceil(least))
 
 
 _warnings_lock = threading.Lock()

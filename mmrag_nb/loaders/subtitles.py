@@ -33,7 +33,8 @@ ENDINGS = frozenset({".srt", ".vtt"})
 
 _TEXTS = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
 _ENDS = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u061f\u0964][\"'\u201d\u2019\u00bb)\]\u300d\u300f]*$")
-_DRAWING = re.compile(r"\{[^}]*\\p[1-9]")
+_DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
+_TAGS = re.compile(r"\{[\\][^{}]*\}|<[^<>\n]{0,200}>")
 _ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _BATCH = 1000
 _NO_TIME = 5.0
@@ -135,10 +136,14 @@ def _read(path: Path) -> tuple[tuple[Cue, ...], str]:
 
 def _gathered(pieces: Iterable[tuple[dict[str, Any], object]]) -> tuple[Cue, ...]:
     found: list[Cue] = []
+    letters = 0
     for said, _ in pieces:
         found += [Cue(float(start), float(end), str(text)) for start, end, text in said["cues"]]
         if len(found) > MAX_CUES:
             raise LoadError(f"more than {MAX_CUES:,} subtitles")
+        letters += sum(len(text) for *_, text in said["cues"])
+        if letters > MAX_BYTES:  # those within a film are of no file whose size would tell
+            raise LoadError(f"subtitles of more than {MAX_BYTES:,} letters")
     return tuple(_plain(found))
 
 
@@ -163,7 +168,7 @@ def _lines(text: str) -> list[str]:
     """The readable lines of a cue: what ASS, SRT and WebVTT put around the words is left out."""
     if _DRAWING.search(text):
         return []
-    bare = re.sub(r"\{[\\][^}]*\}|<[^<>\n]{0,200}>", "", text)
+    bare = _TAGS.sub("", text)
     bare = html.unescape(re.sub(r"\\[Nn]", "\n", bare).replace("\\h", " "))
     return [line for one in bare.split("\n") if (line := " ".join(one.replace("\0", "").split()))]
 

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmrag_nb.errors import ModelUnavailable, NotInstalled
+from mmrag_nb.types import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +44,16 @@ _CHARACTERS = 2  # of a line, at least: single ones are "read" in anything round
 _STAGES = {"Det": "det", "Rec": "rec"}  # find lines, read them
 
 
+class _Part(NamedTuple):
+    """A picture to look at, and what it is of another one, in pixels of that."""
+
+    picture: Image
+    left: float
+    top: float
+    width: float
+    height: float
+
+
 class RapidOCRReader:
     """Read printed text, line by line, on the CPU, without network.
 
@@ -72,26 +83,35 @@ class RapidOCRReader:
         self.description = f"rapidocr {version('rapidocr')} ({models['Rec'].stem}, cpu)"
 
     def describe(self, pictures: Sequence[Image]) -> list[str]:
-        """Each picture's lines from the top down, joined by newlines; empty where none is read with confidence."""
+        """Each picture's lines from the top down, joined by newlines; empty where none is read with confidence.
+
+        Each is a :class:`~mmrag_nb.types.Written`, which tells where its lines are.
+        """
         return [self._read(picture) for picture in pictures]
 
-    def _read(self, picture: Image) -> str:
-        return "\n".join(line for piece, axis, own in _pieces(picture) for line in self._lines(piece, axis, own))
+    def _read(self, picture: Image) -> Written:
+        lines = [line for part, axis, own in _pieces(picture) for line in self._lines(part, axis, own)]
+        return Written("\n".join(text for _, text in lines), [_upright(box, picture.size) for box, _ in lines])
 
-    def _lines(self, picture: Image, axis: int, own: tuple[float, float]) -> list[str]:
-        """The lines whose middles lie in the part ``own`` of the height (``axis`` 0) or width (1), as shares of it."""
-        canvas = _canvas(picture)
-        if canvas is None:
+    def _lines(self, part: _Part, axis: int, own: tuple[float, float]) -> list[tuple[NDArray[np.float32], str]]:
+        """The lines whose middles lie in ``own``, pixels from the top (``axis`` 0) or left (1) of the whole picture.
+
+        With their corners, (4, 2) x, y, in pixels of that.
+        """
+        shown = _canvas(part.picture)
+        if shown is None:
             return []
+        canvas, seen = shown
         sure = []
         with self._lock:  # it keeps what it is told on itself
             found = self._engine(canvas, use_det=True)
             for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True) if found else ():
                 if score < CONFIDENT:
                     text, score = self._turned(canvas, box)  # noqa: PLW2901  # a second look at the same line
-                middle = float(box[:, 1 - axis].mean()) / canvas.shape[axis]
+                place = _placed(box, seen, part)
+                middle = float(place[:, 1 - axis].mean())
                 if own[0] <= middle < own[1] and score >= CONFIDENT and sum(map(str.isalnum, text)) >= _CHARACTERS:
-                    sure.append((box, " ".join(text.split())))
+                    sure.append((place, " ".join(text.split())))
         return _in_order(sure)
 
     def _turned(self, canvas: NDArray[np.uint8], box: NDArray[np.float32]) -> tuple[str, float]:
@@ -146,33 +166,40 @@ def _engine(models: Mapping[str, Path]) -> Any:
     )
 
 
-def _pieces(picture: Image) -> Iterator[tuple[Image, int, tuple[float, float]]]:
+def _pieces(picture: Image) -> Iterator[tuple[_Part, int, tuple[float, float]]]:
     """A page-long picture in pieces of a length that need not be shrunk; others come as they are.
 
-    Each with the axis along which it was cut (0: height) and the part of it that is its own: neighbours overlap, so
-    that each line is whole in the piece that has its middle.
+    Each with the axis along which it was cut (0: height) and what along that is its own, in pixels of the picture:
+    neighbours overlap, so that each line is whole in the piece that has its middle.
     """
-    long, short = max(picture.size), min(picture.size)
-    axis = int(picture.width > picture.height)
+    (width, height), long, short = picture.size, max(picture.size), min(picture.size)
+    axis = int(width > height)
     if long <= max(LONGEST, _PAGE * short):
-        yield picture, axis, (-math.inf, math.inf)
+        yield _Part(picture, 0, 0, width, height), axis, (-math.inf, math.inf)
         return
     scale = min(1.0, LONGEST / short, _MOST_PIECES * (LONGEST - _OVERLAP) / long)
     if scale < 1:
-        picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+        picture = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))))
         long = max(picture.size)
+    back = max(width, height) / long
     count = max(1, math.ceil((long - _OVERLAP) / (LONGEST - _OVERLAP)))
     borders = [round(place * (long - _OVERLAP) / count) for place in range(count + 1)]
     for place, (start, end) in enumerate(pairwise(borders)):
+        own = (
+            (start + _OVERLAP / 2) * back if place else -math.inf,
+            (end + _OVERLAP / 2) * back if place < count - 1 else math.inf,
+        )
         end += _OVERLAP  # noqa: PLW2901  # the first lines of the next
-        box = (start, 0, end, picture.height) if axis else (0, start, picture.width, end)
-        margin = _OVERLAP / 2 / (end - start)
-        own = (margin if place else -math.inf, 1 - margin if place < count - 1 else math.inf)
-        yield picture.crop(box), axis, own
+        if axis:
+            piece = picture.crop((start, 0, end, picture.height))
+            yield _Part(piece, start * back, 0, (end - start) * back, height), axis, own
+        else:
+            piece = picture.crop((0, start, picture.width, end))
+            yield _Part(piece, 0, start * back, width, (end - start) * back), axis, own
 
 
-def _canvas(picture: Image) -> NDArray[np.uint8] | None:
-    """(height, width, 3) BGR, of bounded size; ``None`` where no letter would fit.
+def _canvas(picture: Image) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]] | None:
+    """(height, width, 3) BGR, of bounded size, and the picture's place in it; ``None`` where no letter would fit.
 
     RapidOCR left to itself blows a strip of 5 x 300 pixels up to 736 x 44,160.
     """
@@ -187,25 +214,48 @@ def _canvas(picture: Image) -> NDArray[np.uint8] | None:
     if scale != 1:
         width, height = (round(side * scale) for side in rgb.size)
         rgb = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    place = (0, 0, *rgb.size)
     least = max(rgb.size) // _ELONGATED
     if min(rgb.size) < least:
         width, height = (max(side, least) for side in rgb.size)
         filled = Image.new("RGB", (width, height), rgb.getpixel((0, 0)))
-        filled.paste(rgb, ((width - rgb.width) // 2, (height - rgb.height) // 2))
+        place = ((width - rgb.width) // 2, (height - rgb.height) // 2, *rgb.size)
+        filled.paste(rgb, place[:2])
         rgb = filled
-    return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
+    return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1]), place
 
 
-def _in_order(lines: Iterable[tuple[NDArray[np.float32], str]]) -> list[str]:
-    """Texts as they are read: by rows from the top, each from the left.
+def _placed(box: NDArray[np.float32], seen: tuple[int, int, int, int], part: _Part) -> NDArray[np.float32]:
+    """Corners on a canvas, of which the place ``seen`` (left, top, width, height) shows ``part``, on the picture."""
+    import numpy as np
+
+    left, top, width, height = seen
+    scale = np.array([part.width / width, part.height / height])
+    placed: NDArray[np.float32] = ((box - (left, top)) * scale + (part.left, part.top)).astype(np.float32)
+    return placed
+
+
+def _upright(box: NDArray[np.float32], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom in shares of a picture of ``size`` of what has these corners, from the upper left.
+
+    Where the picture was scanned a little askew, that is where the line is in the middle of its length: what would hold
+    all of it would hold half of its neighbours.
+    """
+    left, top = float(box[[0, 3], 0].mean()) / size[0], float(box[[0, 1], 1].mean()) / size[1]
+    right, bottom = float(box[[1, 2], 0].mean()) / size[0], float(box[[2, 3], 1].mean()) / size[1]
+    left, top, right, bottom = (min(1.0, max(0.0, share)) for share in (left, top, right, bottom))
+    return left, top, max(left, right), max(top, bottom)
+
+
+def _in_order(lines: Iterable[tuple[NDArray[np.float32], str]]) -> list[tuple[NDArray[np.float32], str]]:
+    """Lines as they are read: by rows from the top, each from the left.
 
     A box, (4, 2) corners x, y, belongs to the row whose first box its middle lies beside.
     """
-    rows: list[tuple[float, list[tuple[float, str]]]] = []
+    rows: list[tuple[float, list[tuple[NDArray[np.float32], str]]]] = []
     for box, text in sorted(lines, key=lambda line: float(line[0][:, 1].mean())):
-        left = float(box[:, 0].min())
         if rows and float(box[:, 1].mean()) < rows[-1][0]:
-            rows[-1][1].append((left, text))
+            rows[-1][1].append((box, text))
         else:
-            rows.append((float(box[:, 1].max()), [(left, text)]))
-    return [text for _, row in rows for _, text in sorted(row)]
+            rows.append((float(box[:, 1].max()), [(box, text)]))
+    return [line for _, row in rows for line in sorted(row, key=lambda one: (float(one[0][:, 0].min()), one[1]))]

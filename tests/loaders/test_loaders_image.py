@@ -114,11 +114,27 @@ def test_big_photographs_are_reduced_to_the_side(kind, times):
     assert item.chunks[0].pixels.size == (1000, 750)
 
 
-@pytest.mark.parametrize("size", [(1999, 1500), (1500, 1999), (3999, 9), (999, 998)])
+@pytest.mark.parametrize("size", [(1999, 1500), (1500, 1999), (999, 998)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_no_picture_is_reduced_below_the_side(kind, size):
     pixels = pixels_of(file_of(Image.new("RGB", size), kind))
     assert min(max(size), SIDE) <= max(pixels.size) < 2 * SIDE
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [
+        ((1080, 6000), (1080, 6000)),
+        ((3999, 9), (3999, 9)),
+        ((2000, 4100), (1000, 2050)),
+        ((6400, 2600), (3200, 1300)),
+        ((300, 50_000), (150, 25_000)),
+        ((1200, 12_000), (600, 6000)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_page_long_pictures_keep_their_short_side_within_bounds(kind, size, kept):
+    assert pixels_of(file_of(Image.new("L", size, "white"), kind)).size == kept
 
 
 def test_reduced_decoding_shows_the_same_picture(cases):

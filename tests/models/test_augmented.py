@@ -85,3 +85,29 @@ def test_an_index_made_without_is_refused_with_both_fingerprints():
         assert "pillow-1" in str(refusal.value)
         rag.settings.augment = False
         assert rag.search("a drawing")
+
+
+def test_an_index_made_with_it_goes_on_with_it_when_it_is_opened_again(tmp_path):
+    file = tmp_path / "drawings.mmrag"
+    with MultimodalRAG(preset="offline", augment=True) as rag:
+        rag.index(DRAWINGS[:2])
+        before = rag.search("a drawing", k=2)
+        rag.save(file)
+    with MultimodalRAG.open(file) as again:
+        assert again.settings.augment
+        after = again.search("a drawing", k=2)
+        assert [(hit.item.id, hit.score) for hit in after] == [(hit.item.id, hit.score) for hit in before]
+        assert again.index(DRAWINGS[:2]).reused == 2
+        assert again.index(DRAWINGS[2]).embedded == 1
+    with MultimodalRAG(preset="offline") as other:
+        other.switch(file)
+        assert other.settings.augment
+        assert len(other.search("a drawing", k=3)) == 3
+        other.reset()
+    with MultimodalRAG(preset="offline") as plain:
+        plain.index(DRAWINGS[0])
+        plain.save(tmp_path / "plain.mmrag")
+        plain.switch(file)
+        plain.switch(tmp_path / "plain.mmrag")
+        assert not plain.settings.augment
+        assert plain.search("a drawing")

@@ -42,6 +42,29 @@ def test_python_objects_come_in_double_braces(shell):
     assert answer.hits[0].chunk.text == "a red square"
 
 
+def test_clean_holds_for_one_run(shell, tmp_path):
+    Image.new("RGB", (300, 200), "#fefefe").save(tmp_path / "paper.png")
+    (tmp_path / "harp.txt").write_text(HARP)
+    pytest.importorskip("imagehash")
+    skipped = run(shell, "%mmrag_index . --clean skip").result
+    assert skipped.items == {"text": 1}
+    assert "blank" in skipped.skipped[0].reason
+    assert run(shell, "%config MMRag.clean").result == "off"
+    flagged = run(shell, "%mmrag_index . --clean flag").result
+    assert flagged.items["image"] == 1
+    assert any(name == "paper.png" and note.startswith("blank") for name, note in flagged.notes)
+    run(shell, "%mmrag_reset --discard")
+    run(shell, '%config MMRag.clean = "skip"')
+    plain = run(shell, "%mmrag_index . --clean off").result
+    assert (plain.items, plain.skipped, plain.notes) == ({"image": 1, "text": 1}, (), ())
+    assert run(shell, "%config MMRag.clean").result == "skip"
+
+
+def test_another_way_to_clean_is_refused_with_the_right_ones(shell, capsys):
+    told = fails(shell, capsys, "%mmrag_index . --clean tidy")
+    assert all(how in told for how in ("off", "flag", "skip", "tidy"))
+
+
 def test_with_records_a_folder_is_one_thing(shell, tmp_path):
     for name, said in (("harp", HARP), ("ferry", "The ferry leaves at noon.")):
         (tmp_path / "shop" / name).mkdir(parents=True)

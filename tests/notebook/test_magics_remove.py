@@ -177,6 +177,33 @@ def test_a_dry_run_says_what_would_be_done(shell, tmp_path):
     assert run(shell, "%mmrag_index new.txt").embedded == 1
 
 
+def test_a_dry_run_tries_what_is_long_with_the_settings_of_the_session(shell, tmp_path):
+    pytest.importorskip("pypdfium2")
+    page = Image.new("RGB", (200, 300), "white")
+    page.paste("green", (50, 50, 150, 200))
+    page.save(tmp_path / "page.pdf")
+    plan = run(shell, f'%mmrag_index "{tmp_path / "page.pdf"}" --dry-run')
+    assert isinstance(plan, Plan)
+    assert plan.new == 1
+
+
+def test_ignore_can_be_said_more_than_once(shell, tmp_path):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    for name in ("a.tmp.txt", "b.log.txt", "c.txt"):
+        (folder / name).write_text(f"This is {name}.")
+    plan = run(shell, f'%mmrag_index "{folder}" --dry-run --ignore "*.tmp.txt" --ignore "*.log.txt"')
+    assert plan.new == 1
+
+
+def test_a_plan_lists_some_of_many_addresses():
+    plan = Plan((), fetched=tuple(f"https://example.org/{n}.html" for n in range(2000)))
+    for shown in (repr(plan), plan._repr_html_()):
+        assert "2,000 addresses" in " ".join(shown.split())
+        assert "and 1,988 more" in shown
+        assert "/1999.html" not in shown
+
+
 @pytest.mark.parametrize("magic", ["mmrag_remove", "mmrag_reset"])
 def test_help_shows_flags_and_examples(shell, capsys, magic):
     run(shell, f"%{magic} --help")

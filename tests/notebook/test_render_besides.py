@@ -125,6 +125,7 @@ def test_a_citation_names_the_record():
         (("a.jpg",), "and 1 near-duplicate: a.jpg"),
         (("a.jpg", "b.jpg"), "and 2 near-duplicates: a.jpg, b.jpg"),
         (tuple("abcde"), "and 5 near-duplicates: a, b, c and 2 more"),
+        (("a.pdf", "a.pdf", "b.jpg"), "and 3 near-duplicates: a.pdf (2 times), b.jpg"),
     ],
 )
 def test_near_duplicates_are_counted_and_named(names, told):

@@ -36,7 +36,13 @@ class IndexMagics(SessionMagics):
     @argument("sources", nargs="*", metavar="SOURCE", help="A path, glob, folder, URL or {{expr}}, then key=value.")
     @argument("--dry-run", action="store_true", help="Tell what would be done, how long and how large, and do nothing.")
     @argument("--records", action="store_true", help="Every folder that holds files is one record, scored as a whole.")
-    @argument("--ignore", default="", metavar="PATTERNS", help='What folders leave out, for this run: "*.tmp,drafts/".')
+    @argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATTERNS",
+        help='What folders leave out, for this run: "*.tmp,drafts/".',
+    )
     @argument("--prune", action="store_true", help="Take out of the index what these folders no longer hold.")
     @argument(
         "--columns", type=column_kinds, metavar="KINDS", help='What tables\' columns hold: "photo=image id=ignore".'
@@ -90,7 +96,7 @@ class IndexMagics(SessionMagics):
         if not sources:
             raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
         rag = self._session.rag
-        how = {"records": options.records, "columns": options.columns, "ignore": options.ignore}
+        how = {"records": options.records, "columns": options.columns, "ignore": ",".join(options.ignore)}
         if options.dry_run:
             with _cleaning(rag.settings, options.clean), ProgressLine(self.shell) as progress:
                 plan = rag.plan(sources, **how, progress=progress)

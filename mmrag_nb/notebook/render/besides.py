@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from .escape import escape, middle_cut, name, one_line
@@ -41,8 +42,9 @@ def html(hit: Hit, longest: int) -> str:
         )
         lines.append(f'<p class="mm-meta mm-parts">{escape(_others(hit))}: {listed}</p>')
     if hit.alike:
-        names = ", ".join(name(one, most=_NAME) for one in hit.alike[:ALIKE])
-        lines.append(f'<p class="mm-meta mm-alike">{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}</p>')
+        alike = Counter(hit.alike)
+        names = ", ".join(name(one, most=_NAME) + _times(n) for one, n in list(alike.items())[:ALIKE])
+        lines.append(f'<p class="mm-meta mm-alike">{_alike(hit)}: {names}{_more(len(alike) - ALIKE)}</p>')
     return "\n".join(lines)
 
 
@@ -55,8 +57,9 @@ def text(hit: Hit, longest: int) -> list[str]:
         )
         lines.append(f"{_others(hit)}: {f'{GLUE}· '.join(listed)}")
     if hit.alike:
-        names = ", ".join(middle_cut(one_line(one), _NAME) for one in hit.alike[:ALIKE])
-        lines.append(f"{_alike(hit)}: {names}{_more(len(hit.alike) - ALIKE)}")
+        alike = Counter(hit.alike)
+        names = ", ".join(middle_cut(one_line(one), _NAME) + _times(n) for one, n in list(alike.items())[:ALIKE])
+        lines.append(f"{_alike(hit)}: {names}{_more(len(alike) - ALIKE)}")
     return lines
 
 
@@ -129,6 +132,11 @@ def _others(hit: Hit) -> str:
 
 def _alike(hit: Hit) -> str:
     return f"and {count(len(hit.alike), 'near-duplicate')}"
+
+
+def _times(n: int) -> str:
+    """Pages of one PDF, frames of one film."""
+    return f" ({n:,} times)" if n > 1 else ""
 
 
 def _more(n: int) -> str:

@@ -24,6 +24,8 @@ _STYLE = """
 .mmrag .mm-fetched bdi {font-weight:400}
 """
 _FETCHED = "would be fetched; what is there is not counted"
+_MOST = 12
+"""Addresses that are listed: a table can name thousands."""
 _NOTHING = "nothing to index: no source leads to an item"
 _DRY = "Dry run: nothing was embedded or written."
 
@@ -108,7 +110,8 @@ def html(plan: Plan) -> str:
         parts.append(_table(plan.kinds))
     parts += [f'<p class="mm-error" role="note">{escape(remark)}</p>' for remark in plan.remarks]
     if plan.fetched:
-        lines = "\n".join(f"<li>{name(address)}</li>" for address in plan.fetched)
+        lines = "\n".join(f"<li>{name(address)}</li>" for address in plan.fetched[:_MOST])
+        lines += f"\n<li>{more}</li>" if (more := _more(plan)) else ""
         parts.append(f'<p class="mm-also">{_FETCHED}</p><ul class="mm-fetched">\n{lines}\n</ul>')
     parts += [skipped_html(plan.skipped, "would be skipped"), facts.html(details(plan))]
     return section("plan of indexing", "\n".join(filter(None, parts)), _STYLE)
@@ -138,10 +141,20 @@ def text(plan: Plan) -> str:
         plain.wrapped(f"{cost}. {_DRY}" if cost else _DRY),
         _columns(plan.kinds),
         *(plain.wrapped(remark) for remark in plan.remarks),
-        "\n".join([_FETCHED, *(f"  {one_line(address)}" for address in plan.fetched)]) if plan.fetched else "",
+        "\n".join([_FETCHED, *(f"  {line}" for line in _addresses(plan))]) if plan.fetched else "",
         pairs("would be skipped", [(s.source, s.reason) for s in plan.skipped]),
         plain.facts(details(plan)),
     )
+
+
+def _addresses(plan: Plan) -> list[str]:
+    more = _more(plan)
+    return [*map(one_line, plan.fetched[:_MOST]), *([more] if more else [])]
+
+
+def _more(plan: Plan) -> str:
+    left = len(plan.fetched) - _MOST
+    return f"and {left:,} more" if left > 0 else ""
 
 
 def _columns(kinds: Sequence[Planned]) -> str:

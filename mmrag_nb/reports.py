@@ -20,6 +20,8 @@ class Skipped:
     source: str
     reason: str
     """One line: what is wrong and what to do."""
+    same: str = ""
+    """Id of the item that holds the same, where nothing else is wrong."""
 
 
 @dataclass(frozen=True, repr=False)

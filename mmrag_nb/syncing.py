@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .copies import Copies
 from .sources.exchange import is_url
 from .sources.scopes import is_gone, is_relative, of_its_folder, place_of, scopes, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .catalog.catalog import Catalog
     from .catalog.reading import Place
@@ -65,9 +66,13 @@ class Syncing:
         found = [scope for scope in scopes(sources, self._base, records=self._records) if self._finds(scope)]
         relative = self._same_base(places, found)
         rest = [one for one in places if one.item not in self._seen and (relative or not is_relative(one.uri))]
-        replaced = self._replaced(places, rest)
-        self._compare(places, replaced, tally, relative=relative)
-        gone = self._gone([one for one in rest if one.item not in replaced], found, tally.skipped)
+        copies = self._copied(tally.skipped)
+        changed = self._replaced(places, rest)
+        self._compare(places, changed, tally, relative=relative)
+        replaced = self._elsewhere(changed, copies)
+        left = {one.item: one for one in self._gone([one for one in rest if one.item not in changed], found, tally)}
+        gone = list(self._elsewhere(left, copies).values())
+        copies.keep()
         going = [*replaced.values(), *(gone if prune else ())]
         out = {one.item for one in [*going, *_parts_of_rows(going, rest)]}
         if out:
@@ -121,6 +126,28 @@ class Syncing:
                         replaced[old.item] = old
         return replaced
 
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def _copied(self, skipped: Sequence[Skipped]) -> Copies:
+        """The places where the same content lies besides, those of this run among them."""
+        copies = Copies(self._catalog)
+        for twice in skipped:
+            if twice.same in self._seen:
+                copies.add(twice.same, self._at(twice.source), twice.source)
+        for item, one in self._seen.items():
+            if one.before and one.before != one.uri:
+                copies.add(item, self._at(one.before), one.before)
+        now = {self._at(one.uri): item for item, one in self._seen.items()}
+        copies.forget(lambda item, place: is_gone(place) or now.get(place, item) != item)
+        return copies
+
+    def _elsewhere(self, going: Mapping[str, Place], copies: Copies) -> dict[str, Place]:
+        """Those of ``going`` that are nowhere else; what has a copy stays, as that."""
+        for item in [item for item in going if item in copies]:
+            (known, _) = self._catalog.found([item])[item]
+            self._catalog.update(replace(known, uri=copies.take(item)))
+        return {item: one for item, one in going.items() if item not in copies.taken}
+
     # -- what has become of it -------------------------------------------------------------------------------------
 
     def _compare(self, places: Sequence[Place], replaced: dict[str, Place], tally: Tally, *, relative: bool) -> None:
@@ -153,10 +180,10 @@ class Syncing:
         within = table_of(one.uri) and table_of(one.before) == table_of(one.uri)  # a row that others went before
         return bool(files and was != is_at and not within and (was in now or is_gone(table_of(was) or was)))
 
-    def _gone(self, rest: Sequence[Place], found: Sequence[Scope], skipped: Sequence[Skipped]) -> list[Place]:
+    def _gone(self, rest: Sequence[Place], found: Sequence[Scope], tally: Tally) -> list[Place]:
         """What is known of the folders, globs and tables of this run, and no longer there."""
         tables = {self._at(table) for one in self._seen.values() if (table := table_of(one.uri))}
-        tables -= {self._at(one.source) for one in skipped}  # not read to its end
+        tables -= {self._at(one.source) for one in tally.skipped}  # not read to its end
         gone = []
         for one in rest:
             table = table_of(one.uri)

@@ -200,6 +200,40 @@ def test_a_copy_is_not_a_move(rag, there):
     assert told(rag.index("copies")) == ((), (), (), (), ())
 
 
+def test_what_lies_in_two_places_stays_until_both_have_lost_it(rag, there):
+    for name in ("a", "b"):
+        (there / name).mkdir()
+        (there / name / "one.txt").write_text("The harbour master keeps eleven lanterns.")
+    rag.index("a")
+    rag.index("b")
+    (there / "b" / "one.txt").write_text("Walnut bread is sold on Tuesdays.")
+    assert rag.index("b").changed == ("b/one.txt",)
+    assert [(item.uri, rag.chunks(item)[0].text[:11]) for item in rag.items()] == [
+        ("a/one.txt", "The harbour"),
+        ("b/one.txt", "Walnut brea"),
+    ]
+    (there / "a" / "one.txt").write_text("The tide turns at noon.")
+    rag.index("a")
+    assert sorted(rag.chunks(item)[0].text[:8] for item in rag.items()) == ["The tide", "Walnut b"]
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_copy_keeps_what_is_pruned_elsewhere(rag, there, first):
+    second = "b" if first == "a" else "a"
+    for name in ("a", "b"):
+        (there / name).mkdir()
+        (there / name / "one.txt").write_text("The harbour master keeps eleven lanterns.")
+        (there / name / f"only {name}.txt").write_text(f"Only {name} has this, and nobody else.")
+    rag.index(["a", "b"])
+    (there / first / "one.txt").unlink()
+    report = rag.index(first, prune=True)
+    assert (report.gone, report.removed) == ((), ())
+    assert f"{second}/one.txt" in {item.uri for item in rag.items()}
+    (there / second / "one.txt").unlink()
+    assert rag.index(second, prune=True).removed == (f"{second}/one.txt",)
+    assert sorted(item.name for item in rag.items()) == ["only a.txt", "only b.txt"]
+
+
 def test_python_objects_stay_whatever_else_has_their_name(rag, there):
     rag.index([{"name": "note", "text": "The first."}])
     report = rag.index([{"name": "note", "text": "The second."}])

@@ -108,7 +108,7 @@ def _repeated(again: Resolved, before: Resolved) -> Skipped:
     reason = f"same content as {before.item.uri}, indexed once"
     if again.item.uri == before.item.uri:
         reason = "named twice, indexed once"
-    return Skipped(again.item.uri, reason + _lost(again.item.metadata, before.item.metadata))
+    return Skipped(again.item.uri, reason + _lost(again.item.metadata, before.item.metadata), before.item.id)
 
 
 def _lost(again: Metadata, before: Metadata) -> str:

@@ -54,6 +54,7 @@ class Loading:
         item = resolved.item
         known = self._catalog.find(item.id)
         self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in ahead))
+        self._remark(resolved)
         kind = loader_name(resolved)
         loader = self._parts.loader(kind, ways[-1].encoder)
         try:
@@ -74,6 +75,7 @@ class Loading:
         """Read an item of any length, section by section, and last what comes only when all of it was read."""
         item = resolved.item
         self._tell("reading", item.modality, 0)
+        self._remark(resolved)
         loader: Any = self._parts.loader(loader_name(resolved), ways[-1].encoder)  # a LongLoader
         made = recipe(item.modality, loader.version, self._settings)
         known = self._catalog.find(item.id)
@@ -110,6 +112,10 @@ class Loading:
     def _note(self, resolved: Resolved, notes: Sequence[str]) -> None:
         for note in notes:
             self._tally.note(resolved.item.name, note)
+
+    def _remark(self, resolved: Resolved) -> None:
+        for name, remark in resolved.remarks:
+            self._tally.note(name, remark)
 
     def _passages(self, item: Item) -> tuple[LoadedChunk, ...]:
         """Those of a text as they are in the index."""

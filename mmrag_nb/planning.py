@@ -121,7 +121,7 @@ class Planning:
             if isinstance(one, Skipped):
                 self._skipped.append(one)
             else:
-                self._remarks += [f"{one.item.name}: {note}" for note in one.notes if note.startswith("columns: ")]
+                self._remarks += [f"{name}: {remark}" for name, remark in one.remarks if remark.startswith("columns: ")]
                 items.setdefault(loader_name(one), []).append(one)
         more, refused = fetchable(told)
         fetched += more

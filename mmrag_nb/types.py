@@ -108,6 +108,8 @@ class Resolved:
     notes: tuple[str, ...] = ()
     file_name: str = ""
     """As a server named it; empty where the item's own name tells the kind."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """(name, remark) on what it comes from: on the table whose first row it is."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ TELLING_WORDS = 5
 _NAMED = re.compile(r"(?:.*_)?(path|url)s?|(text|image|audio|video)s?")
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]{1,2}|[^\s぀-ヿ㐀-鿿가-힯]+")
 """Chinese, Japanese and Korean write no spaces that tell words apart: two signs count as one."""
+_WITHOUT_CONTENT = (
+    "no column holds content, so each row is a text of its cells (say otherwise with columns= in Python, --columns in "
+    "the magic)"
+)
 _SHOWN = 8
 """Columns that a note names."""
 
@@ -93,9 +97,10 @@ def columns_of(
     *,
     leads: Leads | None = None,
     plain: Sequence[bool] = (),
-    required: bool = True,
 ) -> Columns:
     """Tell content from metadata: by what is said of the columns, by their names, then by some of their cells.
+
+    Where none holds content, :func:`rows` makes each row a text of its cells, and the note says so.
 
     Parameters
     ----------
@@ -107,18 +112,18 @@ def columns_of(
         Whether there is a file of a name, instead of looking into ``base``.
     plain
         Whether each column is known to hold numbers, times or the like, which are no content.
-    required
-        Whether there must be content.
 
     Raises
     ------
     SourceError
-        There are no rows, no column of a name that is in ``kinds``, or no column holds content.
+        There are no rows or no columns, or no column of a name that is in ``kinds``.
     """
     if not len(frame):
         raise SourceError("a table without rows")
+    if not len(frame.columns):
+        raise SourceError("a table without columns")
     leads = leads or (lambda typed: os.path.isfile(base / expand_home(typed)))  # noqa: PTH113
-    given = ["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else name for name in frame.columns]
+    given = _given(frame)
     names = mended("caption" if str(name).casefold() == "caption" else name for name in given)
     said = _places(kinds or {}, given, names)
     found = [
@@ -133,17 +138,17 @@ def columns_of(
         ((place, kind) for place, kind in enumerate(found) if kind in CONTENT_KEYS),
         key=lambda pair: CONTENT_KEYS.index(pair[1]),
     )
-    if not contents and required:
-        wrong = given[0] if given and isinstance(given[0], int) else short(given[0]) if given else "..."
-        raise SourceError(
-            f"a table with {_listed([short(name) for name in given]) or 'no columns'}, and none that holds content: "
-            f"rename one to text, image, audio, path or url, as in df.rename(columns={{{wrong!r}: 'text'}})"
-        )
     metadata = [(place, name) for place, name in enumerate(names) if found[place] in {"", METADATA}]
     ignored = [place for place, kind in enumerate(found) if kind == IGNORE]
     folded = [name.casefold() for name in names]
     naming = [tuple(folded.index(name) for name in wanted if name in folded) for wanted in (NAMING, ("id",))]
-    return Columns(tuple(contents), tuple(metadata), _said(given, contents, metadata, ignored), *naming)
+    note = _said(given, contents, metadata, ignored) + ("" if contents else f"; {_WITHOUT_CONTENT}")
+    return Columns(tuple(contents), tuple(metadata), note, *naming)
+
+
+def _given(frame: Any) -> list[Any]:
+    """The columns' names; one of several levels is joined."""
+    return ["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else name for name in frame.columns]
 
 
 def _places(kinds: Mapping[str, str], given: Sequence[Any], names: Sequence[str]) -> dict[int, str]:
@@ -163,9 +168,11 @@ def _places(kinds: Mapping[str, str], given: Sequence[Any], names: Sequence[str]
 def rows(frame: Any, columns: Columns, label: str, labelled: Callable[[str, str], str] = within) -> Iterator[Row]:
     """The rows of ``frame`` one by one, each shown as ``label`` with its name or its index: ``{{shoes 3}}``.
 
-    ``labelled`` joins the two. Cells that fit into no metadata are left out, which the first row of each column says.
+    ``labelled`` joins the two. Where no column holds content, it is a text of the cells. Cells that fit into no metadata are left out, which the first row of each column says.
     """
     said: set[str] = set()
+    given = _given(frame)
+    called = {name: short(given[place]) for place, name in columns.metadata}
     cells = zip(*(frame.iloc[:, place] for place in range(len(frame.columns))), strict=True)
     for index, row in zip(frame.index, cells, strict=True):
         metadata, wrong = _metadata(columns, row)
@@ -173,11 +180,15 @@ def rows(frame: Any, columns: Columns, label: str, labelled: Callable[[str, str]
         said |= wrong.keys()
         name = next((word for place in columns.names if (word := _key(row[place]))), "")
         key = name or next((word for place in columns.ids if (word := _key(row[place]))), "") or _key(index)
-        yield Row(labelled(label, key), name, _contents(columns, row), metadata, notes)
+        held = _contents(columns, row) if columns.contents else _as_text(called, metadata)
+        yield Row(labelled(label, key), name, held, metadata, notes)
 
 
 def contents(frame: Any, columns: Columns) -> Iterator[tuple[tuple[str, Any], ...]]:
     """The contents of each row, without the rest."""
+    if not columns.contents:
+        yield from (row.contents for row in rows(frame, columns, ""))
+        return
     places = [place for place, _ in columns.contents]
     narrow = Columns(tuple((new, kind) for new, (_, kind) in enumerate(columns.contents)), (), "")
     for row in zip(*(frame.iloc[:, place] for place in places), strict=True):
@@ -200,6 +211,16 @@ def _contents(columns: Columns, row: Sequence[Any]) -> tuple[tuple[str, Any], ..
     return tuple(
         (kind, value) for place, kind in columns.contents for value in members(row[place]) if _has_content(value)
     )
+
+
+def _as_text(called: Mapping[str, str], metadata: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """``title: Dune; pages: 412``."""
+    cells = [f"{called[name]}: {_plain(value)}" for name, value in metadata.items() if members(value)]
+    return (("text", "; ".join(cells)),) if cells else ()
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _metadata(columns: Columns, row: Sequence[Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -244,7 +244,9 @@ class _Door:
     def _rows(
         self, found: Iterable[Row], notes: tuple[str, ...], label: str, metadata: Metadata, at: _At
     ) -> Iterator[Resolved | Skipped]:
-        """What the rows of the table shown as ``label`` lead to; the first item takes the notes with it."""
+        """What the rows of the table shown as ``label`` lead to; the first item takes along what is said of it."""
+        remarks = tuple((name_of(label), note) for note in notes)
+        notes = ()  # on cells, with the row of the first
         without: list[str] = []
         count = 0
         for row in found:
@@ -254,9 +256,9 @@ class _Door:
                 without.append(name_of(row.label))
                 continue
             for outcome in self._row(row._replace(metadata={**metadata, **row.metadata}), at):
-                if notes and isinstance(outcome, Resolved):
-                    yield replace(outcome, notes=(*outcome.notes, *notes))
-                    notes = ()
+                if (notes or remarks) and isinstance(outcome, Resolved):
+                    yield replace(outcome, notes=(*outcome.notes, *notes), remarks=(*outcome.remarks, *remarks))
+                    notes, remarks = (), ()
                 else:
                     yield outcome
         if without:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import chain
@@ -18,7 +18,6 @@ from mmrag_nb.isolation.calling import Limits, stream
 from .exchange import is_url
 from .frames import Columns, Row, columns_of, rows
 from .globs import expand_home
-from .naming import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -97,7 +96,7 @@ class Table:
         return tuple(self.head["notes"])
 
     def columns(self, modality_of: ModalityOf, kinds: Mapping[str, str]) -> Columns:
-        """Tell what its columns hold, by its first rows; where none holds content, each row is a text.
+        """Tell what its columns hold, by its first rows.
 
         Raises
         ------
@@ -105,32 +104,16 @@ class Table:
             ``kinds`` names a column that there is not.
         """
         plain = self.head["plain"][self._numbered :]
-        found = columns_of(
-            self._frame(self.head["cells"], 1),
-            modality_of,
-            self.base,
-            kinds,
-            leads=self._leads,
-            plain=plain,
-            required=False,
-        )
-        if found.contents:
-            return found
-        said = "no column holds content, so each row is a text of its cells (set columns= for others)"
-        return replace(found, note=f"{found.note}; {said}")
+        frame = self._frame(self.head["cells"], 1)
+        return columns_of(frame, modality_of, self.base, kinds, leads=self._leads, plain=plain)
 
     def rows(self, columns: Columns) -> Iterator[Row]:
         """All rows; paths in them lead on from the table's folder, or address."""
         first = 1
         for cells in chain([self.head["cells"]], self.further):
             frame = self._frame(cells, first)
-            names = [str(name) for name in frame.columns]
-            for row, line in zip(rows(frame, columns, self.source.item.uri, _labelled), cells, strict=True):
-                if columns.contents:
-                    yield row._replace(contents=tuple(self._located(kind, value) for kind, value in row.contents))
-                else:
-                    kept = [place for place, _ in columns.metadata]
-                    yield row._replace(contents=_as_text(names, line[self._numbered :], kept))
+            for row in rows(frame, columns, self.source.item.uri, _labelled):
+                yield row._replace(contents=tuple(self._located(kind, value) for kind, value in row.contents))
             first += len(cells)
 
     @cached_property
@@ -226,15 +209,6 @@ def _pieces(found: Iterator[tuple[dict[str, Any], tuple[bytes, ...]]]) -> Iterat
 def _labelled(label: str, key: str) -> str:
     """How a row is shown: ``data/products.csv#red shoe``; the table's own name comes first and ends with a ``#``."""
     return f"{label}#{key.replace('/', '-').replace(chr(92), '-')}"
-
-
-def _as_text(names: list[str], line: list[Any], kept: list[int]) -> tuple[tuple[str, Any], ...]:
-    said = "; ".join(f"{short(names[place])}: {_plain(line[place])}" for place in kept if line[place] is not None)
-    return (("text", said),) if said else ()
-
-
-def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _joined(address: str, typed: str) -> str:

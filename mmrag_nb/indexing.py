@@ -121,7 +121,8 @@ class Indexing:
             with self.tally.clock("load"):
                 new = self._loading.new(part, ways)
             to_read = {one.item.id for one in new}
-            self._done([one for one in part if one.item.id not in to_read])
+            if known := [one for one in part if one.item.id not in to_read]:
+                self._done(known)
             if long:
                 for one in new:
                     self._sections(one, ways)

@@ -264,7 +264,9 @@ def test_the_first_call_comes_soon():
 
 def a_caller(code, **popen):
     """Run ``code`` in a fresh interpreter."""
-    begin = f"import sys; sys.path.insert(0, {str(HERE)!r})\nfrom mmrag_nb.isolation.calling import stream, Limits\n"
+    # Started in the background, a test run ignores Ctrl-C, and so would what it starts.
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    begin += f"import sys; sys.path.insert(0, {str(HERE)!r})\nfrom mmrag_nb.isolation.calling import stream, Limits\n"
     return subprocess.Popen([sys.executable, "-c", begin + code], stdout=subprocess.PIPE, text=True, **popen)
 
 

@@ -86,7 +86,7 @@ def test_how_it_is_asked_is_the_panels_own(panel, rag):
     ask(panel, "harp", k="1", raw=True, image=False)
     assert len(panel.answer.hits) == 1
     assert "shared, raw" in panel.answer.hits.facts
-    assert (panel.k, panel.raw, panel.modalities) == (1, True, ["text", "audio"])
+    assert (panel.k, panel.raw, panel.modalities) == (1, True, ["text", "audio", "video"])
     assert rag.settings.trait_values() == before
 
 
@@ -112,7 +112,7 @@ def test_only_the_modalities_that_are_on_are_retrieved(panel):
         ({"where": "prize < 50"}, "unknown field 'prize'"),
         ({"balance": "1.1"}, "a picture counts from 0"),
         ({"balance": 0.5}, "a picture counts from 0"),
-        ({"text": False, "image": False, "audio": False}, "leave one of"),
+        ({"text": False, "image": False, "audio": False, "video": False}, "leave one of"),
     ],
 )
 def test_what_cannot_be_is_told_and_changes_nothing(panel, said, told):
@@ -127,7 +127,7 @@ def test_a_change_counts_at_once(panel):
     do(panel, "set", k="7")
     do(panel, "set", raw=True)
     do(panel, "set", audio=False)
-    assert (panel.k, panel.raw, panel.modalities) == (7, True, ["text", "image"])
+    assert (panel.k, panel.raw, panel.modalities) == (7, True, ["text", "image", "video"])
     with pytest.raises(TraitError):
         panel.k = 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from mmrag_nb.errors import IndexFileError
 from .entries import BEGUN
 from .lexicon import Lexicon
 from .removal import give_back, remove_items
+from .replacing import make_room, other_views, said_of
 from .spaces import LITTLE
 from .words import searchable
 
@@ -24,17 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag_nb.types import Chunk, Item, Metadata, Modality, Vectors
+    from mmrag_nb.types import Item, Metadata, Modality, Vectors
 
     from .entries import Described, Entry
 
 _OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
 """What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
-
-
-_BEHIND_ALL = 1 << 60
-_OF_CONTENT = ("image", "audio")
-"""Views that hold whatever is said of an item."""
 
 
 class Writing(Lexicon):
@@ -104,13 +99,13 @@ class Writing(Lexicon):
 
     def _add_entry(self, db: sqlite3.Connection, entry: Entry) -> None:
         item = entry.item
-        kept = self._other_views(entry)
+        kept = other_views(self, entry)
         if entry.section is None:
             db.execute("DELETE FROM items WHERE hash = ?", (item.id,))
         else:
             known = self.find(item.id)
             anew = known is not None and known[1].removesuffix(BEGUN) != entry.recipe.removesuffix(BEGUN)
-            _make_room(db, entry, anew=anew and not entry.section[0])
+            make_room(db, entry, anew=anew and not entry.section[0])
         said = (
             item.id,
             item.uri,
@@ -150,26 +145,6 @@ class Writing(Lexicon):
             "INSERT OR REPLACE INTO previews (item, ordinal, kind, mime, data) VALUES (?, ?, ?, ?, ?)", previews
         )
 
-    def _other_views(self, entry: Entry) -> dict[int, tuple[list[tuple[str, str]], Mapping[str, Described]]]:
-        """What other strategies have of the same chunks, made by the same recipe: it stays, where it still holds."""
-        known = self.find(entry.item.id)
-        if known is None or known[1].removesuffix(BEGUN) != entry.recipe.removesuffix(BEGUN):
-            return {}
-        ids = self.chunk_ids(entry.item.id)
-        stored = self.records(ids)
-        views = self.views(ids)
-        said = _said_of(known[0]) == _said_of(entry.item)
-        fresh = _placed(entry.chunks)
-        kept = {}
-        for place, one in zip(_placed([stored[one].chunk for one in ids]), ids, strict=True):
-            if (now := fresh.get(place)) is None:
-                continue
-            chunk = stored[one].chunk
-            holds = now.text == chunk.text and (said or chunk.modality == "text")
-            seen = [view for view in views.get(one, []) if holds or view[0] in _OF_CONTENT]
-            kept[now.ordinal] = seen, stored[one].described
-        return kept
-
     def add_views(
         self,
         views: Mapping[int, Sequence[tuple[str, str]]],
@@ -201,7 +176,7 @@ class Writing(Lexicon):
                 row = (item.uri, _json(item.metadata), *_record(item), item.id)
                 db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
                 db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
-                if item.id in known and _said_of(known[item.id][0]) != _said_of(item):
+                if item.id in known and said_of(known[item.id][0]) != said_of(item):
                     worded = f"{chunks} AND chunks.modality <> 'text'"
                     db.execute(
                         f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')",  # noqa: S608
@@ -254,42 +229,6 @@ class Writing(Lexicon):
                 db.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def _placed(chunks: Iterable[Chunk]) -> dict[tuple[object, ...], Chunk]:
-    """Chunks by their kind and place, and by which of several there they are, in their order.
-
-    Ordinals alone do not tell which is which: another encoder's passages between pictures are more, or fewer.
-    """
-    found: dict[tuple[object, ...], Chunk] = {}
-    several: Counter[tuple[object, ...]] = Counter()
-    for chunk in chunks:
-        place = (chunk.start, chunk.end, chunk.page)
-        kind = (chunk.modality, *place, chunk.ordinal if place == (None, None, None) else None)
-        found[(*kind, several[kind])] = chunk
-        several[kind] += 1
-    return found
-
-
-def _make_room(db: sqlite3.Connection, entry: Entry, *, anew: bool) -> None:
-    """Delete what stands where the section ``entry`` goes, and behind the last one.
-
-    Where an item is made ``anew`` by another recipe, its words go at once: a run that goes on where this one is stopped
-    would take what another listened to or read for its own. Pictures are what they were, and what was said of them is
-    kept with who said it.
-    """
-    assert entry.section is not None
-    first, is_last = entry.section
-    until = _BEHIND_ALL if is_last else first + len(entry.chunks)
-    number = "(SELECT id FROM items WHERE hash = ?)"
-    if anew:
-        left = f"SELECT ordinal FROM chunks WHERE item = {number}"  # noqa: S608
-        db.execute(f"DELETE FROM chunks WHERE item = {number} AND modality <> 'image'", (entry.item.id,))  # noqa: S608
-        gone = f"DELETE FROM previews WHERE item = {number} AND ordinal >= 0 AND ordinal NOT IN ({left})"  # noqa: S608
-        db.execute(gone, (entry.item.id, entry.item.id))
-    for table in ("chunks", "previews"):
-        place = f"DELETE FROM {table} WHERE item = {number} AND ordinal >= ? AND ordinal < ?"  # noqa: S608
-        db.execute(place, (entry.item.id, first, until))
-
-
 def _add_vectors(db: sqlite3.Connection, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
     for space, by_key in vectors.items():
         rows = ((space, key, vector.astype(LITTLE).tobytes()) for key, vector in by_key.items())
@@ -302,11 +241,6 @@ def _describe(db: sqlite3.Connection, chunk: int, described: Mapping[str, Descri
         db.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?)", rows)
         text = " ".join(str(row[0]) for row in db.execute("SELECT text FROM descriptions WHERE chunk = ?", (chunk,)))
         db.execute("UPDATE words SET described = ? WHERE rowid = ?", (searchable(text), chunk))
-
-
-def _said_of(item: Item) -> tuple[str, Metadata]:
-    """What of an item can be embedded besides its content."""
-    return item.words, item.metadata
 
 
 def _record(item: Item) -> tuple[str | None, str | None]:

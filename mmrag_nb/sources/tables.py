@@ -190,7 +190,9 @@ def open_table(source: Resolved, base: Path, *, counted: bool = False) -> Table:
     assert isinstance(content, (Path, bytes))
     options = {"delimiter": delimiter} if delimiter else {}
     pieces = _pieces(stream(reader, content, _LIMITS, counted=counted, **options))
-    head = next(pieces)
+    head = next(pieces, None)
+    if head is None:
+        raise SourceError("damaged: there is no table in it")
     if "no_table" in head:
         raise NoTable(str(head["no_table"]))
     if counted:

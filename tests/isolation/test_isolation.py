@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmrag_nb.errors import LoadError
-from mmrag_nb.isolation import calling
+from mmrag_nb.isolation import calling, process
 from mmrag_nb.isolation.calling import Limits, stream
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def test_pieces_come_as_they_were_yielded(tmp_path):
 
 
 def test_one_process_serves_call_after_call_and_some_time_another(monkeypatch):
-    monkeypatch.setattr(calling, "_CALLS", 5)
+    monkeypatch.setattr(process, "_CALLS", 5)
     pids = [call("told", what=1)[0][0]["pid"] for _ in range(7)]
     assert len(set(pids[:5])) == 1
     assert pids[5] != pids[0]
@@ -377,7 +377,7 @@ def test_a_fork_that_lives_on_keeps_no_orphan():
 
 def test_a_timer_that_goes_off_late_hits_nothing():
     """The watch of one piece must not kill the process when the next is already waited for."""
-    worker = calling._Worker()
+    worker = process.Worker()
     try:
         with worker._watched(30):
             turn = worker._turn

@@ -41,6 +41,10 @@ def texts(outcomes):
     return [one.content for one in found(outcomes)]
 
 
+def remarks(outcome):
+    return [remark for _, remark in outcome.remarks]
+
+
 def written(path, text, encoding="utf-8"):
     path.write_bytes(text.encode(encoding))
     return path.name
@@ -78,8 +82,10 @@ def test_a_row_is_a_record_of_its_text_and_what_its_paths_lead_to(shop, kind):
     ]
     assert outcomes[1].content == shop / "shop" / "photos" / "a.jpg"
     assert outcomes[0].item.metadata == {"sku": "007", "title": "Shoe", "price": 30, "sold": True}
-    assert outcomes[0].notes == ("columns: note -> text, photo -> image; sku, title, price, sold -> metadata",)
-    assert not any(one.notes for one in outcomes[1:])
+    told = "columns: note -> text, photo -> image; sku, title, price, sold -> metadata"
+    assert outcomes[0].remarks == ((f"products.{kind}", told),)
+    assert not any(one.notes for one in outcomes)
+    assert not any(one.remarks for one in outcomes[1:])
 
 
 def test_rows_of_a_file_read_again_are_the_same_items(shop):
@@ -137,14 +143,14 @@ def test_the_delimiter_is_told(tmp_path, text, note):
     outcomes = run(written(tmp_path / "t.csv", text), tmp_path)
     assert texts(outcomes) == ["one, two", "three, four"]
     assert [one.item.name for one in outcomes] == ["t.csv#A", "t.csv#B"]
-    assert note in " ".join(outcomes[0].notes)
+    assert note in " ".join(remarks(outcomes[0]))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings_are_told(tmp_path, encoding):
     outcomes = run(written(tmp_path / "t.csv", "name,text\nA,Grüße aus Köln und Öhringen\n", encoding), tmp_path)
     assert texts(outcomes) == ["Grüße aus Köln und Öhringen"]
-    assert ("decoded as cp1252" in outcomes[0].notes) == (encoding == "cp1252")
+    assert ("decoded as cp1252" in remarks(outcomes[0])) == (encoding == "cp1252")
 
 
 def test_ids_stay_text_and_numbers_are_numbers(tmp_path):
@@ -170,7 +176,7 @@ def test_lines_that_do_not_fit_are_counted(tmp_path):
     rows = 'name,text\nA,one\nB,two,and,more\n\nC\nD,"line one\nline two"\n'
     outcomes = run(written(tmp_path / "t.csv", rows), tmp_path)
     assert [one.content for one in outcomes if not isinstance(one, Skipped)] == ["one", "line one\nline two"]
-    assert "1 line has more than 2 cells: left out" in outcomes[0].notes
+    assert "1 line has more than 2 cells: left out" in remarks(outcomes[0])
     assert skipped(outcomes) == [("t.csv", "1 of 3 rows have no content: t.csv#C")]
 
 
@@ -183,7 +189,7 @@ def test_a_table_without_content_is_read_by_rows(tmp_path):
     ]
     assert outcomes[1].item.metadata == {"station": "Rome", "temperature": 14.0, "when": "2024-01-01"}
     assert [one.item.uri for one in outcomes] == ["t.csv#row 1", "t.csv#row 2"]
-    assert "each row is a text of its cells" in outcomes[0].notes[0]
+    assert "each row is a text of its cells" in remarks(outcomes[0])[0]
 
 
 def test_the_index_that_pandas_writes_numbers_the_rows(tmp_path):
@@ -195,7 +201,7 @@ def test_the_index_that_pandas_writes_numbers_the_rows(tmp_path):
 def test_a_table_without_names_keeps_its_first_line(tmp_path):
     (outcome,) = found(run(written(tmp_path / "t.csv", "1,2.5\n"), tmp_path))
     assert outcome.content == "column 1: 1; column 2: 2.5"
-    assert "no line of names: columns are numbered" in outcome.notes
+    assert "no line of names: columns are numbered" in remarks(outcome)
 
 
 @pytest.mark.parametrize(
@@ -227,9 +233,9 @@ def test_columns_can_be_said(shop):
     assert [one.item.modality for one in outcomes] == ["text", "image"] * 2
     assert outcomes[0].content == "Shoe"
     assert outcomes[0].item.metadata == {"note": LONG, "price": 30, "sold": True}
-    assert outcomes[0].notes == (
-        "columns: title -> text, photo -> image; note, price, sold -> metadata; sku -> ignored",
-    )
+    assert remarks(outcomes[0]) == [
+        "columns: title -> text, photo -> image; note, price, sold -> metadata; sku -> ignored"
+    ]
 
 
 def test_columns_of_dataframes_and_dicts_can_be_said():
@@ -256,7 +262,7 @@ def test_a_wrong_column_or_kind_names_the_nearest(shop):
 def test_a_column_called_video_is_content(tmp_path):
     frame = pd.DataFrame({"video": ["a.mp4"], "text": ["a b"]})
     (text, _) = list(resolve([Source(frame, label="{{t}}")], modality_of=modality_of, base=tmp_path))
-    assert "video -> video" in text.notes[0]
+    assert "video -> video" in remarks(text)[0]
 
 
 # -- what is told before -----------------------------------------------------------------------------------------------
@@ -345,7 +351,7 @@ def test_what_parquet_cannot_say_as_text_is_left_out_and_told(tmp_path):
     frame.to_parquet(tmp_path / "t.parquet")
     (outcome,) = found(run("t.parquet", tmp_path))
     assert outcome.item.metadata == {"tags": ["red", "leather"], "when": "2024-01-02T00:00:00", "kind": "shoe"}
-    assert outcome.notes[0] == "vector, raw: lists of numbers, bytes or nested values, left out"
+    assert remarks(outcome)[0] == "vector, raw: lists of numbers, bytes or nested values, left out"
 
 
 @pytest.mark.parametrize(
@@ -402,3 +408,11 @@ def _resolved(uri, content):
     from mmrag_nb.types import Item, Resolved
 
     return Resolved(Item("x", uri, "text"), content)
+
+
+def test_a_damaged_table_that_its_reader_finds_nothing_in_is_told(tmp_path, monkeypatch):
+    """What one wrong byte of a Parquet file did."""
+    parquet.write_table(pa.table({"text": ["one", "two"]}), tmp_path / "t.parquet")
+    monkeypatch.setattr(tables, "stream", lambda *_, **__: iter(()))
+    ((source, reason),) = skipped(run("t.parquet", tmp_path))
+    assert (source, reason) == ("t.parquet", "damaged: there is no table in it")

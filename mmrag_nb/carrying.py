@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .errors import LoadError
 from .insight import occlusion, word_shares
 from .insight.why import Heat
 
@@ -26,8 +26,8 @@ _REGIONS = 2
 """Pictures of an answer in which the matching region is looked for."""
 _PATIENCE = 1.0
 """Seconds that the regions of one answer may take; a slower encoder goes without."""
-_PIXELS = 4_000_000
-"""Most pixels of a stored preview; a larger one did not come from us."""
+_PIXELS, _BYTES = 4_000_000, 4_000_000
+"""Most pixels and bytes of a stored preview; a larger one did not come from us."""
 
 
 def shares(text: str, encoder: Encoder, other: Vectors) -> list[WordShare]:
@@ -91,14 +91,11 @@ def regions(hits: Hits, encoder: Encoder, query: Vectors, deviation: float) -> H
 
 def pixels_of(preview: Preview | None) -> Image | None:
     """The pixels of a stored preview; ``None`` where none can be read: an index can come from anywhere."""
-    from PIL import Image
+    from .loaders.image import ImageLoader
 
     if preview is None:
         return None
     try:
-        picture = Image.open(io.BytesIO(preview.data), formats=("WEBP", "JPEG", "PNG"))
-        if picture.width * picture.height > _PIXELS:
-            return None
-        return picture.convert("RGB")
-    except Exception:  # noqa: BLE001 - damaged in one of many ways; the explanation goes on without it
+        return ImageLoader(max_pixels=_PIXELS, max_bytes=_BYTES).decoded(preview.data).pixels
+    except LoadError:
         return None

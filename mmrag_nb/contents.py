@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .types import Chunk, Metadata, Preview
 
-_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip", "film")
+_PREVIEWS = ("thumbnail", "proxy", "peaks", "clip", "film", "page", "words", "placed")
 _ID_DIGITS = 8
 """Hexadecimal digits from which the begin of an id stands for an item."""
 
@@ -140,7 +140,12 @@ class Contents:
         return next((record.facts for record in self._catalog.records(ids).values()), {})
 
     def previews(self, which: Item | str | os.PathLike[str], ordinal: int = 0) -> dict[str, Preview]:
-        """What is kept to show of an item and its chunk ``ordinal``: ``thumbnail``, ``proxy``, ``peaks``, ``clip``."""
+        """What is kept to show of an item and its chunk ``ordinal``.
+
+        Of pictures ``thumbnail`` and ``proxy``, of sounds ``peaks``, ``clip`` and ``words`` (when each is heard), of
+        films ``film``, of documents' pages ``page``, and of their passages ``placed`` (where each word stands); see
+        :attr:`~mmrag_nb.types.LoadedChunk.previews`.
+        """
         return self._catalog.previews(self.item(which).id, ordinal, _PREVIEWS)
 
     # -- the whole -------------------------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ from unicodedata import east_asian_width
 
 from .catalog.entries import BEGUN
 from .errors import MMRagError, NotInstalled
-from .loaders.layout import Box, laid, shares_of
+from .loaders.layout import laid, shares_of
+from .loaders.lines import Box
 from .loaders.passages import passages
 from .loaders.pdf_letters import Letter
 from .loaders.pdf_letters import words as words_of
-from .loaders.pdf_words import WORDS, noted
+from .loaders.pdf_words import PLACED, noted
 from .parts import MOST_TOKENS
 from .presets import NONE
 from .types import LoadedChunk
@@ -98,7 +99,7 @@ class Reading:
         pages = {chunk.page for chunk in work.loaded.chunks if chunk.scan}
         for one in sorted((one.chunk for one in stored.values()), key=lambda chunk: chunk.ordinal):
             if one.modality == "text" and one.page is not None and one.page in pages:
-                words = self._catalog.previews(work.item.id, one.ordinal, (WORDS,))
+                words = self._catalog.previews(work.item.id, one.ordinal, (PLACED,))
                 found.setdefault(one.page, []).append(LoadedChunk("text", one.text, page=one.page, previews=words))
         return found
 

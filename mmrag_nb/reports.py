@@ -50,7 +50,9 @@ class IndexReport(Shown):
     changed: tuple[str, ...] = ()
     """Files, addresses and tables' rows that hold something else than before; what they held is no longer there."""
     moved: tuple[tuple[str, str], ...] = ()
-    """Where items were, and are now: they are not embedded again."""
+    """Where items were, and are now: only pictures of which the name is embedded are embedded again."""
+    renamed: int = 0
+    """How many of :attr:`moved` were."""
     gone: tuple[str, ...] = ()
     """What came from the same folders, globs and tables and is no longer there, but still in the index."""
     removed: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 from .describing import texts
 from .errors import InvalidSetting
 from .finding import Finding, Scope, content_words
+from .loaders.pdf_words import PLACED
 from .parts import short_name
 from .presets import NONE
 from .reranking import rerank
@@ -140,7 +141,7 @@ class Searching(Finding):
         """What of a chunk is shown; of a page's passage its page, and where on it each word is."""
         shown = self._catalog.previews(chunk.item_id, chunk.ordinal, _SHOWN)
         if chunk.modality == "text" and chunk.page is not None:
-            shown |= self._catalog.previews(chunk.item_id, chunk.ordinal, ("words",))
+            shown |= self._catalog.previews(chunk.item_id, chunk.ordinal, (PLACED,))
             shown |= self._catalog.page_previews(chunk.item_id, chunk.page, ("page",))
         return shown
 

@@ -16,7 +16,7 @@ from .catalog.catalog import Catalog
 from .errors import LoadError
 from .indexing import Indexing
 from .loaders.excerpt import as_segment, first_bytes, first_seconds, size, sound_seconds
-from .loaders.sound import RATE
+from .loaders.resampling import RATE
 from .loaders.utterances import utterances
 from .parts import loader_name
 from .presets import NONE

@@ -145,8 +145,10 @@ class LoadedChunk:
     scan: bool = False
     """Whether the pixels are a page's whose words are in no text layer, so that only OCR can read them."""
     previews: Mapping[str, Preview] = field(default_factory=dict)
-    """``clip``: the utterance as MP3. ``film``: some seconds of a video from ``start``, MP4. ``words``: where in the
-    sound or on the page each word is. Of pictures ``thumbnail`` and ``proxy``, see :attr:`LoadedItem.previews`."""
+    """``clip``: the utterance as MP3. ``words``: when each of its words is heard, JSON. ``film``: some seconds of a
+    video from ``start``, MP4. ``page``: a document's page on which words can be read, WebP of at most 800 pixels a
+    side. ``placed``: where on its page each word of a passage is, JSON. Of pictures ``thumbnail`` and ``proxy``, see
+    :attr:`LoadedItem.previews`."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ class LoadedItem:
     """Properties worth showing: ``width``, ``height`` (pixels), ``seconds``, ``rate`` (Hz), ``passages``."""
     previews: Mapping[str, Preview] = field(default_factory=dict)
     """Of the whole item. ``thumbnail``: WebP of at most 480 pixels a side, for cards. ``proxy``: JPEG of at most 1,024
-    pixels a side, for generators. ``peaks``: loudness over time as bytes 0..255, for waveforms."""
+    pixels a side, for generators. ``peaks``: loudness over time as bytes 0..255, for waveforms. Films and documents
+    have theirs at their chunks: ``film``, ``page``, ``placed``."""
     reached: float = 0.0
     """Of a section: how far into the item it ends, in :attr:`unit`."""
     of: float | None = None

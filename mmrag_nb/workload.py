@@ -24,6 +24,8 @@ class Tally:
     items: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     embedded: int = 0
+    anew: set[str] = field(default_factory=set)
+    """Where those were found (URIs)."""
     reused: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -50,6 +52,8 @@ class Tally:
         """Count an item as indexed; ``fresh`` where something of it was embedded."""
         self.items[item.modality] += 1
         self.embedded += fresh
+        if fresh:
+            self.anew.add(item.uri)
         self.reused += not fresh
 
     def note(self, item: str, remark: str) -> None:
@@ -72,6 +76,7 @@ class Tally:
             added=self.added,
             changed=self.changed,
             moved=self.moved,
+            renamed=sum(now in self.anew for _, now in self.moved),
             gone=self.gone,
             removed=self.removed,
         )

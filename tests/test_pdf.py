@@ -96,7 +96,7 @@ def test_a_document_that_is_there_is_not_read_again(document, monkeypatch):
 
 def test_a_hit_brings_its_page_and_the_places_of_its_words(indexed):
     best = indexed.search("who operates the crane?")[0]
-    assert {"page", "words"} <= set(best.previews)
+    assert {"page", "placed"} <= set(best.previews)
     shown = best._repr_html_()
     assert "page 3 of 3" in shown
     assert 'class="mm-hit"' in shown

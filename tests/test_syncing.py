@@ -74,7 +74,7 @@ def test_a_second_run_tells_what_has_become_of_each_file(rag, there, typed):
         (),
     )
     assert (report.embedded, report.reused) == (2, 2)
-    assert "2 embedded (1 changed), 2 reused (1 moved), 0 skipped" in str(report)
+    assert "2 embedded (1 added, 1 changed), 2 reused (1 moved), 0 skipped" in str(report)
     assert f"gone: 1 item is no longer there, but still in the index ({at['cherry']})" in str(report)
     assert texts(rag) == [
         "Apples keep all winter.",
@@ -191,6 +191,18 @@ def test_a_file_that_was_moved_and_another_put_in_its_place(rag, there):
     assert (report.changed, report.moved) == (("notes/apple.txt",), (("notes/apple.txt", "notes/zebra.txt"),))
     assert (report.embedded, report.reused) == (1, 4)
     assert len(uris(rag)) == 5
+
+
+def test_a_picture_whose_name_is_embedded_counts_as_embedded_where_it_is_moved(there):
+    for name in ("red", "blue"):
+        Image.new("RGB", (64, 48), name).save(f"notes/{name}.png")
+    with new(strategy="grounded") as rag:
+        rag.index("notes/*.png")
+        (there / "notes/red.png").rename("notes/scarlet.png")
+        report = rag.index("notes/*.png")
+    assert (report.embedded, report.reused, report.renamed) == (1, 1, 1)
+    assert report.moved == (("notes/red.png", "notes/scarlet.png"),)
+    assert "1 embedded (1 moved), 1 reused, 0 skipped" in str(report)
 
 
 def test_a_copy_is_not_a_move(rag, there):

@@ -38,7 +38,7 @@ def test_a_row_is_found_and_scored_as_one(rag, shop, kind):
     report = rag.index(f"shop/products.{kind}")
     assert (report.items, report.skipped) == ({"text": 3, "image": 3}, ())
     assert report.notes == (
-        (f"products.{kind}#Ocean card text", "columns: note -> text, photo -> image; sku, name, price -> metadata"),
+        (f"products.{kind}", "columns: note -> text, photo -> image; sku, name, price -> metadata"),
     )
     hit = rag.search("the sea in summer", k=1)[0]
     assert (hit.item.record.name, hit.item.uri) == ("Ocean card", f"shop/products.{kind}#Ocean card text")
@@ -63,7 +63,8 @@ def test_a_row_can_be_taken_out_by_its_table(rag, shop):
 def test_a_plan_tells_what_columns_hold_and_fetches_nothing(rag, shop):
     (shop / "web.csv").write_text("text,image\na harp of wood,https://example.org/harp.jpg\n")
     plan = rag.plan(["shop/products.csv", "web.csv"])
-    assert "columns: note -> text, photo -> image; sku, name, price -> metadata" in " ".join(repr(plan).split())
+    columns = "products.csv: columns: note -> text, photo -> image; sku, name, price -> metadata"
+    assert columns in " ".join(repr(plan).split())
     assert plan.fetched == ("https://example.org/harp.jpg",)
     assert {kind.modality: kind.new for kind in plan.kinds} == {"text": 4, "image": 3}
     assert "sku -> ignored" in repr(rag.plan("shop/products.csv", columns={"sku": "ignore"}))

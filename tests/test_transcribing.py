@@ -22,11 +22,12 @@ class Listener:
 
     def __init__(self, fails_after=None, error=KeyboardInterrupt):
         self.heard = []
-        self.languages = []
+        self.languages, self.seconds = [], []
         self._fails_after, self._error = fails_after, error
 
     def transcribe(self, clips, language=""):
         self.languages.append(language)
+        self.seconds.append(sum(map(len, clips)) / RATE)
         if self._fails_after is not None and len(self.heard) >= self._fails_after:
             raise self._error("enough")
         texts = []
@@ -82,6 +83,17 @@ def test_progress_is_told_in_seconds_of_the_whole(recording, monkeypatch):
     assert done[0] <= 1
     assert done[-1] >= 145
     assert max(after - before for before, after in pairwise(done)) <= 30
+
+
+def test_no_more_than_20_seconds_of_sound_go_by_between_two_reports(recording, monkeypatch):
+    monkeypatch.setattr("mmrag_nb.transcribing._LISTENED", 8)
+    monkeypatch.setattr(track, "SECTION", 150.0)
+    listener = listening(monkeypatch, Listener())
+    with MultimodalRAG(preset="offline") as rag:
+        rag.index(str(recording))
+    assert max(listener.seconds) <= 20
+    assert len(listener.seconds) < 8, "several at once all the same"
+    assert len(listener.heard) == 15
 
 
 def test_what_nobody_understood_is_noted_once_for_all_sections(recording, monkeypatch):

@@ -131,7 +131,8 @@ def _filled(sentence: str, rng: np.random.Generator) -> str:
 
 def sounds(n: int, folder: Path) -> list[dict[str, Any]]:
     """Utterances of the demo's recordings; where more are wanted than they have, the same ones softer."""
-    from mmrag_nb.loaders.sound import RATE, decode
+    from mmrag_nb.loaders.resampling import RATE
+    from mmrag_nb.loaders.sound import decode
     from mmrag_nb.loaders.utterances import utterances
 
     spoken: list[NDArray[np.int16]] = []

@@ -64,7 +64,7 @@ class AudioLoader:
         return replace(parts[0], chunks=chunks, reached=parts[-1].reached)
 
     def sections(self, content: Content, name: str) -> Iterator[LoadedItem]:  # noqa: ARG002  # told by the content
-        """Read ``content`` as :meth:`load` does, some minutes at a time: :func:`mmrag_nb.loaders.track.sections`."""
+        """Read ``content`` as :meth:`load` does, a minute at a time: :func:`mmrag_nb.loaders.track.sections`."""
         from .track import sections
 
         return sections(content, **self._limits)  # type: ignore[arg-type]

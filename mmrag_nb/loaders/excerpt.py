@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmrag_nb.isolation.calling import stream
 
 from .content import open_binary
-from .track import as_segment
+from .segments import as_segment, segment_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +76,6 @@ def first_seconds(content: Content, most: float) -> NDArray[np.int16]:
         None of it can be decoded.
     """
     import numpy as np
-
-    from .sound import segment_blocks
 
     if isinstance(content, Path | bytes):
         with open_binary(content, max_bytes=_MOST):

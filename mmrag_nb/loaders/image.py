@@ -66,7 +66,7 @@ class ImageLoader:
         LoadError
             The content is missing, damaged, too large or not of a safe format.
         """
-        raster = self._decoded(content)
+        raster = self.decoded(content)
         return LoadedItem(
             chunks=(LoadedChunk("image", pixels=raster.pixels),),
             notes=tuple(raster.notes),
@@ -74,7 +74,8 @@ class ImageLoader:
             previews=picture_previews(raster.pixels),
         )
 
-    def _decoded(self, content: Content) -> Raster:
+    def decoded(self, content: Content) -> Raster:
+        """Read no more than the pixels; see :meth:`load`."""
         from PIL import Image
 
         from mmrag_nb.isolation.calling import Limits, stream

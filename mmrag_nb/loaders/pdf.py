@@ -15,6 +15,7 @@ from .content import open_binary
 from .passages import passages
 from .pdf_pages import MOST_LETTERS
 from .pdf_words import noted
+from .pixels import of_bytes
 from .previews import picture_previews
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class PdfLoader:
         max_bytes: int = MAX_BYTES,
         max_pages: int = MAX_PAGES,
     ) -> None:
-        self.version = f"pdf-1/{max_tokens}"
+        self.version = f"pdf-2/{max_tokens}"
         self._max_tokens, self._count_tokens = max_tokens, count_tokens
         self._max_bytes, self._max_pages = max_bytes, max_pages
 
@@ -87,7 +88,7 @@ class PdfLoader:
         """Read a file or a downloaded body, some pages at a time.
 
         Facts: ``pages``, ``scanned`` (pages without text of their own), ``characters``. Previews of a page: as of a
-        picture, and ``page``, on which words can be read; of a passage: ``words``, where on the page each of its words
+        picture, and ``page``, on which words can be read; of a passage: ``placed``, where on the page each of its words
         is.
 
         Raises
@@ -122,7 +123,7 @@ class PdfLoader:
         if page["blank"]:
             reading.blank.append(number)
             return
-        picture = _picture(page["size"], pixels)
+        picture = of_bytes(page["size"], pixels, "a page's picture", most=_PIXELS)
         text, words = page["text"], page["words"]
         spans = passages(text, self._max_tokens, self._count_tokens) if text.strip() else []
         reading.chunks.append(
@@ -203,15 +204,6 @@ def _pages(content: Path | bytes, most: int) -> Iterator[tuple[dict[str, Any], b
             yield {"number": at, "damage": str(error).removeprefix("damaged: ")}, b""
         else:
             return
-
-
-def _picture(size: Sequence[int], pixels: bytes) -> Image:
-    from PIL import Image
-
-    width, height = (int(side) for side in size)
-    if not 0 < width * height <= _PIXELS or len(pixels) != 3 * width * height:
-        raise LoadError("damaged: a page's picture is not what it should be")
-    return Image.frombytes("RGB", (width, height), pixels)
 
 
 def _previews(picture: Image) -> dict[str, Preview]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from .layout import Box, Word
+from .lines import Box, Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from mmrag_nb.errors import LoadError
 
 from .content import beginning
-from .layout import Box, laid, shares_of
+from .layout import laid, shares_of
+from .lines import Box
 from .pdf_letters import Letter, unreadable, words
 
 if TYPE_CHECKING:

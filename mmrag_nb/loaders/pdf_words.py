@@ -10,10 +10,12 @@ from mmrag_nb.types import Preview
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-WORDS = "words"
+PLACED = "placed"
 """The kind of preview of a passage that holds it."""
 _MOST = 4_000
 """Words of a passage; more did not come from us."""
+_BYTES = 1_000_000
+"""Of all that is kept of one; more is not even parsed."""
 
 Placed = tuple[int, int, float, float, float, float]
 """Characters [start, end) of the passage; left, top, right, bottom in shares of the upright page."""
@@ -23,12 +25,12 @@ def noted(words: Iterable[Placed], start: int, end: int) -> dict[str, Preview]:
     """What the index is to keep of a page's ``words`` (their characters those of the page's text) in [start, end)."""
     inside = [[a - start, b - start, *box] for a, b, *box in words if a >= start and b <= end]
     told = json.dumps(inside, separators=(",", ":")).encode()
-    return {WORDS: Preview("application/json", told)} if inside else {}
+    return {PLACED: Preview("application/json", told)} if inside else {}
 
 
 def placed(kept: Preview | None) -> tuple[Placed, ...]:
     """What :func:`noted` kept; nothing where it is nonsense: an index can come from anywhere."""
-    if kept is None:
+    if kept is None or len(kept.data) > _BYTES:
         return ()
     try:
         rows: Any = json.loads(kept.data)

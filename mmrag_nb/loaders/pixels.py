@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmrag_nb.errors import LoadError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,34 @@ def rgb(image: Image, factor: int = 1) -> tuple[Image, list[str]]:
         part = _on_white(scale.applied(band) if scale else band)
         small.paste(part.reduce(factor) if factor > 1 else part, (0, top // factor))
     return small, notes
+
+
+def of_bytes(size: object, data: bytes, what: str, *, most: int | None = None) -> Image:
+    """An RGB picture as another process, which may be in the hands of its file, sends it.
+
+    Parameters
+    ----------
+    size
+        Its width and height in pixels.
+    data
+        (height, width, 3) bytes.
+    what
+        Names it in the error.
+    most
+        Pixels it may have.
+
+    Raises
+    ------
+    LoadError
+        It is not of that size.
+    """
+    from PIL import Image
+
+    match size:
+        case [int(width), int(height)] if width > 0 and height > 0 and len(data) == 3 * width * height:
+            if most is None or width * height <= most:
+                return Image.frombytes("RGB", (width, height), data)
+    raise LoadError(f"damaged: {what} is not what it should be")
 
 
 def _bands(image: Image, factor: int = 1) -> Iterator[tuple[int, Image]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmrag_nb.errors import LoadError
 
 from .content import beginning, kind_of
-from .pixels import rgb
+from .pixels import of_bytes, rgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,11 +80,14 @@ def decode(handle: BinaryIO, *, max_pixels: int) -> Iterator[tuple[dict[str, Any
 
 
 def received(said: dict[str, Any], blobs: Sequence[bytes]) -> Raster:
-    """What `decode` has sent."""
-    from PIL import Image
+    """What `decode` has sent.
 
-    size = (int(said["size"][0]), int(said["size"][1]))
-    return Raster(Image.frombytes("RGB", size, blobs[0]), said["width"], said["height"], said["notes"])
+    Raises
+    ------
+    LoadError
+        It is no picture.
+    """
+    return Raster(of_bytes(said["size"], blobs[0], "the decoded picture"), said["width"], said["height"], said["notes"])
 
 
 def decode_at_hand(handle: BinaryIO, *, max_pixels: int) -> Raster | None:

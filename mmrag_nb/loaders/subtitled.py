@@ -36,7 +36,7 @@ def sections(content: Path | bytes, cues: Sequence[Cue]) -> Iterator[LoadedItem]
     import numpy as np
 
     from .clips import peaks
-    from .sound import BLOCK, RATE
+    from .resampling import BLOCK, RATE
 
     pcm, at = np.zeros(0, np.int16), 0
     extremes: list[NDArray[np.int16]] = []
@@ -72,8 +72,8 @@ def _last(cue: Cue) -> float:
 
 def _chunk(cue: Cue, pcm: NDArray[np.int16], at: int) -> LoadedChunk:
     from .clips import clip
-    from .sound import RATE
-    from .track import as_segment
+    from .resampling import RATE
+    from .segments import as_segment
 
     first, last = (max(0, round(seconds * RATE) - at) for seconds in (cue.start, _last(cue)))
     cut = pcm[first:last]

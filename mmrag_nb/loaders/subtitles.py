@@ -219,11 +219,12 @@ def cues(handle: BinaryIO, *, track: int = 0, kind: str = "") -> Iterator[tuple[
     """
     import av
 
-    from .video_frames import CONTAINERS, opened
+    from .container import opened, seconds
+    from .video_frames import CONTAINERS
 
-    with opened(handle, kind or CONTAINERS) as container:
+    with opened(handle, kind or CONTAINERS, "video") as container:
         chosen = container.streams.subtitles[track]
-        begins = 0.0 if kind else (container.start_time or 0) / av.time_base
+        begins = 0.0 if kind else seconds(container.start_time)
         batch: list[tuple[float, float, str]] = []
         packets = container.demux(chosen)
         while True:

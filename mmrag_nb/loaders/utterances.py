@@ -34,6 +34,10 @@ PAD = 0.15
 SILENT = -60.0
 """dB below full scale; a recording that is never louder is silent."""
 
+_APART = 10.0
+"""dB by which speech stands out from the noise floor where the two can be told apart."""
+_STEADY = 6.0
+"""dB between the floor and all but the loudest twentieth of mere noise; speech in noise twice as strong has as much."""
 _BLOCK = 30_000  # frames whose loudness is computed at once: 10 minutes in 40 MB
 _Spans = list[tuple[int, int]]
 
@@ -82,7 +86,14 @@ def _threshold(level: NDArray[np.float32]) -> float:
     """A third of the way from the noise floor to the speech level; below all where the two cannot be told apart."""
     loud = float(np.percentile(level, 95))
     floor = max(float(np.percentile(level, 10)), loud - 60)
-    return floor + (loud - floor) / 3 if loud - floor > 10 else float("-inf")
+    if loud - floor > _APART:
+        return floor + (loud - floor) / 3
+    if loud - floor > _STEADY:
+        return float("-inf")
+    # Hiss for hours: speech may be rarer than one frame in twenty, and all of it is little above the hiss.
+    rare = float(np.partition(level, -_frames(1.0))[-_frames(1.0)]) if len(level) >= _frames(1.0) else loud
+    floor = max(floor, rare - 60)
+    return floor + min((rare - floor) / 3, _APART) if rare - floor > _APART else float("-inf")
 
 
 def _frames(seconds: float) -> int:

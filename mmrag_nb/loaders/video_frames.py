@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import LoadError
 
+from .container import decoded, opened, seconds
 from .film import PER_SECOND, RATE, SIDE, Camera, can_film, small
 from .video_pixels import rgb, shown_size, turns, within
 from .video_scenes import Ration, Scenes, Shot, thumbnail
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     Piece = tuple[dict[str, Any], tuple[bytes, ...]]
 
-# Playlists and the like make FFmpeg open other files and addresses, so containers are named one by one.
 CONTAINERS = "mov,mp4,m4a,matroska,webm,ogg,asf,avi"
 SIDE_KEPT = 1000
 """Pixels, longer side of the frames that are kept."""
@@ -54,32 +52,13 @@ def watch(handle: BinaryIO, *, max_seconds: float, max_pixels: int) -> Iterator[
     LoadError
         It is damaged from its beginning, too large or too long.
     """
-    with opened(handle) as container:
+    with opened(handle, CONTAINERS, "video") as container:
         head = _head(container)
         if head["seconds"] > max_seconds:
             raise _too_long(max_seconds)
         yield {"head": head}, ()
         if head["pictures"]:
             yield from _Watching(container, max_seconds, max_pixels).pieces()
-
-
-@contextmanager
-def opened(handle: BinaryIO, kinds: str = CONTAINERS) -> Iterator[Any]:
-    """A container of one of these ``kinds``, told by its content; what damage makes PyAV raise is a `LoadError`."""
-    import av
-
-    # Without a name, so that FFmpeg goes by the content and not by the suffix.
-    unnamed = SimpleNamespace(read=handle.read, seek=handle.seek, tell=handle.tell)
-    # Up to PyAV 18, tags that are no UTF-8 stop the opening unless they are ignored; 19 has no such option.
-    tags = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
-    try:
-        with av.open(unnamed, mode="r", options={"format_whitelist": kinds}, **tags) as container:
-            yield container
-    except (LoadError, MemoryError):
-        raise
-    except Exception as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())[:120]
-        raise LoadError(f"damaged, or no video of a supported format: {reason}") from error
 
 
 def _pictures(container: Any) -> Any:
@@ -92,8 +71,6 @@ def _pictures(container: Any) -> Any:
 
 
 def _head(container: Any) -> dict[str, Any]:
-    import av
-
     stream = _pictures(container)
     rate = stream.average_rate if stream is not None else None
     subtitles = [
@@ -106,7 +83,7 @@ def _head(container: Any) -> dict[str, Any]:
         for place, one in enumerate(container.streams.subtitles)
     ]
     return {
-        "seconds": max(0.0, (container.duration or 0) / av.time_base),
+        "seconds": max(0.0, seconds(container.duration)),
         "fps": round(float(rate), 3) if rate else 0,
         "pictures": stream is not None,
         "sound": _sound(container) is not None,
@@ -123,11 +100,9 @@ class _Watching:
     """One way through a film."""
 
     def __init__(self, container: Any, max_seconds: float, max_pixels: int) -> None:
-        import av
-
         self._container, self._max_seconds, self._max_pixels = container, max_seconds, max_pixels
         self._stream, self._heard = _pictures(container), _sound(container)
-        self._begins = (container.start_time or 0) / av.time_base
+        self._begins = seconds(container.start_time)
         codec = self._stream.codec_context
         self._stream.thread_type = "AUTO"
         codec.thread_count = 2
@@ -166,28 +141,15 @@ class _Watching:
 
     def _frames(self) -> Iterator[Any]:
         """The pictures; the sound between them goes to the camera."""
-        import av
-
         streams = [self._stream] if self._heard is None else [self._stream, self._heard]
-        packets = self._container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:  # nothing can be found behind this place
-                packet = None
-                self._damaged += 1
-            if packet is None:
-                return
-            pictures = packet.stream_index == self._stream.index
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
+        for index, frames in decoded(self._container, *streams):
+            pictures = index == self._stream.index
+            if frames is None:
                 self._damaged += pictures
-                continue
-            if pictures:
-                yield from decoded
-            elif self._camera is not None and self._heard is not None:
-                for frame in decoded:
+            elif pictures:
+                yield from frames
+            elif self._camera is not None:
+                for frame in frames:
                     self._dub(frame)
 
     def _dub(self, frame: Any) -> None:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from mmrag_nb.errors import LoadError
 from mmrag_nb.types import LoadedChunk
 
+from .pixels import of_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PIL.Image import Image
 
     from mmrag_nb.types import Preview
 
@@ -22,19 +26,15 @@ class Frame:
 
     start: float
     end: float
-    size: tuple[int, int]
     detail: float
-    rgb: bytes = field(repr=False)
+    pixels: Image = field(repr=False)
 
     def chunk(self, film: Preview | None) -> LoadedChunk:
         """The chunk it makes, with the film from its second."""
-        from PIL import Image
-
         from .previews import picture_previews
 
-        pixels = Image.frombytes("RGB", self.size, self.rgb)
-        previews = {**picture_previews(pixels), **({"film": film} if film else {})}
-        return LoadedChunk("image", start=self.start, end=self.end, pixels=pixels, previews=previews)
+        previews = {**picture_previews(self.pixels), **({"film": film} if film else {})}
+        return LoadedChunk("image", start=self.start, end=self.end, pixels=self.pixels, previews=previews)
 
 
 class Pictures:
@@ -71,14 +71,12 @@ class Pictures:
 
     def _next(self) -> None:
         try:
-            said, blobs = next(self._pieces)
+            self._take(*next(self._pieces))
         except StopIteration:
             self._over()
         except LoadError as error:
             self.broken = error
             self._over()
-        else:
-            self._take(said, blobs)
 
     def _over(self) -> None:
         self.ended = True
@@ -88,8 +86,8 @@ class Pictures:
         from .film import Reel
 
         if "frame" in said:
-            size = (int(said["size"][0]), int(said["size"][1]))
-            self._frames.append(Frame(said["frame"], said["end"], size, said["detail"], blobs[0]))
+            pixels = of_bytes(said["size"], blobs[0], "a frame")
+            self._frames.append(Frame(said["frame"], said["end"], said["detail"], pixels))
         elif "marks" in said:
             if self.reel is not None:
                 self.reel.add(said["marks"], blobs)

@@ -168,7 +168,8 @@ def _places(kinds: Mapping[str, str], given: Sequence[Any], names: Sequence[str]
 def rows(frame: Any, columns: Columns, label: str, labelled: Callable[[str, str], str] = within) -> Iterator[Row]:
     """The rows of ``frame`` one by one, each shown as ``label`` with its name or its index: ``{{shoes 3}}``.
 
-    ``labelled`` joins the two. Where no column holds content, it is a text of the cells. Cells that fit into no metadata are left out, which the first row of each column says.
+    ``labelled`` joins the two. Where no column holds content, a row is a text of its cells. Cells that fit into no
+    metadata are left out, which the first row of each column says.
     """
     said: set[str] = set()
     given = _given(frame)
@@ -215,7 +216,7 @@ def _contents(columns: Columns, row: Sequence[Any]) -> tuple[tuple[str, Any], ..
 
 def _as_text(called: Mapping[str, str], metadata: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """``title: Dune; pages: 412``."""
-    cells = [f"{called[name]}: {_plain(value)}" for name, value in metadata.items() if members(value)]
+    cells = [f"{called[name]}: {_plain(value)}" for name, value in metadata.items() if _has_content(value)]
     return (("text", "; ".join(cells)),) if cells else ()
 
 

@@ -17,7 +17,7 @@ from mmrag_nb.types import Item, Metadata, Modality, Resolved
 from .folders import recorded
 from .globs import Matches, expand_home, has_magic, is_folder
 from .matching import Found, ModalityOf, Search, find, subtitles_beside
-from .refused import reason
+from .refused import reason, remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,8 @@ def _several(
     if unsupported:
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(unsupported.items()))
         total = unsupported.total()
-        yield Skipped(_clean(typed), f"{total} {'file' if total == 1 else 'files'} of unsupported kinds ({kinds})")
+        files = f"{total} {'file' if total == 1 else 'files'} of unsupported kinds ({kinds})"
+        yield Skipped(_clean(typed), "; ".join(filter(None, (files, remedies(sorted(unsupported))))))
     if led.ignored:
         yield Skipped(_clean(typed), led.ignored)
     elif not matches.files and not matches.skipped:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _ARCHIVE = "archives are not opened: unpack it and name the folder"
 _OFFICE = "office documents are not read: save it as PDF"
 _SHEET = "office documents are not read: save the table as CSV"
@@ -20,6 +25,19 @@ _KINDS = {
     "mail is not read: save it as text": ".eml .msg .mbox .pst",
 }
 _REASONS = {suffix: reason for reason, suffixes in _KINDS.items() for suffix in suffixes.split()}
+
+
+def remedies(suffixes: Iterable[str]) -> str:
+    """What to do about files of such kinds, once each; empty where nothing is known of them.
+
+    >>> remedies([".docx", ".odt", ".xyz"])
+    '.docx, .odt: office documents are not read: save it as PDF'
+    """
+    by_reason: dict[str, list[str]] = {}
+    for suffix in suffixes:
+        if suffix in _REASONS:
+            by_reason.setdefault(_REASONS[suffix], []).append(suffix)
+    return "; ".join(f"{', '.join(some)}: {why}" for why, some in by_reason.items())
 
 
 def reason(suffix: str) -> str:

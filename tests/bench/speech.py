@@ -27,7 +27,8 @@ import numpy as np
 
 from mmrag_nb.bench import machine
 from mmrag_nb.loaders.audio import AudioLoader, samples
-from mmrag_nb.loaders.sound import RATE, decode
+from mmrag_nb.loaders.resampling import RATE
+from mmrag_nb.loaders.sound import decode
 from mmrag_nb.models.pocketsphinx import PocketsphinxTranscriber
 
 ROOT = Path(__file__).parents[2]

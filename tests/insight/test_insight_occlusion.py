@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrag_nb.carrying import heat, regions
+from mmrag_nb.carrying import heat, pixels_of, regions
 from mmrag_nb.insight import occlusion
 from mmrag_nb.insight.overlay import overlay
 from mmrag_nb.results import Hit, Hits
@@ -183,3 +183,17 @@ def test_an_encoder_too_slow_for_it_is_let_off(monkeypatch):
     hits = Hits((hit(1, white_with_red((0, 0, 0.5, 0.5))),))
     assert regions(hits, encoder, QUERY, 0.1)[0].region is None
     assert encoder.calls == [1]
+
+
+def test_a_picture_that_an_index_was_made_up_with_costs_nothing():
+    def kept(image, kind, **how):
+        out = io.BytesIO()
+        image.save(out, kind, **how)
+        return Preview("image/x", out.getvalue())
+
+    small = kept(Image.new("RGB", (40, 30), "red"), "JPEG")
+    assert pixels_of(small).size == (40, 30)
+    assert pixels_of(None) is None
+    assert pixels_of(Preview("image/jpeg", small.data[:200])) is None
+    assert pixels_of(kept(Image.new("1", (3_000, 2_000)), "PNG")) is None
+    assert pixels_of(Preview("image/jpeg", small.data + bytes(4_000_001))) is None

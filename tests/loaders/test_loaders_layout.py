@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from mmrag_nb.loaders.layout import MOST_WORDS, Box, Word, laid, shares_of
+from mmrag_nb.loaders.layout import MOST_WORDS, laid, shares_of
+from mmrag_nb.loaders.lines import Box, Word
 
 LEFT = "alpha begins here and runs along the left column until it ends with omega for good".split()
 RIGHT = "beta starts on the other side and goes on from there until it stops with zeta at last".split()
@@ -69,6 +70,32 @@ def test_a_table_is_read_row_by_row():
     cells = [w for n, row in enumerate(rows) for m, cell in enumerate(row) for w in line(cell, 50 + 150 * m, 14 * n)]
     random.Random(1).shuffle(cells)
     assert laid(renumbered(cells)).text.splitlines() == [" ".join(row) for row in rows]
+
+
+def test_the_scale_of_a_chart_is_one_line():
+    ticks = [word for n, tick in enumerate(["800", "700", "600", "-5.5%", "$1,000"]) for word in line(tick, 50, 40 * n)]
+    words = line("Prices of the year", 50, -40) + ticks + line("Source: the market", 50, 210)
+    assert laid(renumbered(words)).text == "Prices of the year\n\n800 700 600 -5.5% $1,000\n\nSource: the market"
+
+
+def test_numbers_of_a_table_stay_in_their_rows():
+    rows = [["2019", "12"], ["2020", "15"], ["2021", "11"], ["2022", "19"], ["2023", "14"]]
+    cells = [
+        word for n, row in enumerate(rows) for m, cell in enumerate(row) for word in line(cell, 50 + 150 * m, 14 * n)
+    ]
+    assert laid(renumbered(cells)).text.splitlines() == [" ".join(row) for row in rows]
+
+
+def test_two_numbers_below_each_other_are_no_scale():
+    assert laid(line("12", 50, 0) + line("14", 50, 40, place=5)).text == "12\n\n14"
+
+
+def test_a_heading_with_blanks_between_its_letters_is_read_as_words():
+    letters = [*line("A R G U S", 50, 100), *line("R E S E A R C H", 105, 100, place=20)]
+    read = laid(letters)
+    assert read.text == "ARGUS RESEARCH"
+    assert [box for *_, box in read.spans] == [Box(50, 100, 95, 110), Box(105, 100, 180, 110)]
+    assert laid(line("A B C D", 50, 100)).text == "A B C D"
 
 
 def test_wrapped_lines_are_joined_and_the_short_last_one_ends_the_paragraph():

@@ -11,7 +11,7 @@ from PIL import ImageStat
 
 from mmrag_nb.errors import LoadError
 from mmrag_nb.loaders import pdf as loading
-from mmrag_nb.loaders.layout import Box
+from mmrag_nb.loaders.lines import Box
 from mmrag_nb.loaders.pdf import SECTION, PdfLoader
 from mmrag_nb.loaders.pdf_letters import Letter, unreadable, words
 from mmrag_nb.loaders.pdf_words import noted, placed
@@ -84,7 +84,7 @@ def test_a_page_whose_text_lies_on_its_side_is_turned(turned):
     at = {"0 1 -1 0": (100, 100), "0 -1 1 0": (400, 700), "-1 0 0 -1": (400, 300)}[turned]
     item = load(pdfs.pdf([pdfs.text_page([(*at, GOOD[:40])], turned=turned)]))
     assert texts(item) == [GOOD[:40]]
-    (words_,) = (placed(chunk.previews["words"]) for chunk in item.chunks if chunk.modality == "text")
+    (words_,) = (placed(chunk.previews["placed"]) for chunk in item.chunks if chunk.modality == "text")
     lefts = [box[2] for box in words_]
     assert lefts == sorted(lefts), "its words go from left to right on the picture"
 
@@ -100,10 +100,10 @@ def test_words_are_where_the_picture_shows_them():
     item = load(pdfs.pdf([pdfs.text_page([(300, 421, "Midway"), (60, 60, "corner and more words to read")])]))
     picture = pictures(item)[0].pixels.convert("L")
     for chunk in item.chunks[1:]:
-        for start, end, left, top, right, bottom in placed(chunk.previews["words"]):
+        for start, end, left, top, right, bottom in placed(chunk.previews["placed"]):
             box = [left * picture.width, top * picture.height, right * picture.width, bottom * picture.height]
             assert picture.crop(tuple(map(round, box))).getextrema()[0] < 100, chunk.text[start:end]
-    found = {chunk.text[a:b]: box for chunk in item.chunks[1:] for a, b, *box in placed(chunk.previews["words"])}
+    found = {chunk.text[a:b]: box for chunk in item.chunks[1:] for a, b, *box in placed(chunk.previews["placed"])}
     assert found["Midway"][0] == pytest.approx(300 / 595, abs=0.01)
     assert found["Midway"][1] < 0.5 < found["Midway"][3] + 0.01
 
@@ -113,7 +113,7 @@ def test_the_crop_box_is_the_page():
     item = load(pdfs.pdf([pdfs.text_page(lines)], page="/CropBox [150 450 450 550]"))
     width, height = pictures(item)[0].pixels.size
     assert width / height == pytest.approx(3, abs=0.02)
-    first = placed(item.chunks[1].previews["words"])[0]
+    first = placed(item.chunks[1].previews["placed"])[0]
     assert first[2] == pytest.approx(50 / 300, abs=0.02)
 
 
@@ -202,7 +202,7 @@ def test_unknown_letters_are_counted():
 
 
 def test_places_of_words_survive_the_index():
-    kept = noted([(0, 3, 0.1, 0.2, 0.3, 0.4), (4, 7, 0.5, 0.2, 0.6, 0.4)], 4, 9)["words"]
+    kept = noted([(0, 3, 0.1, 0.2, 0.3, 0.4), (4, 7, 0.5, 0.2, 0.6, 0.4)], 4, 9)["placed"]
     assert placed(kept) == ((0, 3, 0.5, 0.2, 0.6, 0.4),)
 
 
@@ -218,6 +218,7 @@ def test_places_of_words_survive_the_index():
         b"[[0,1,0,0,9,1]]",
         b"[[0,1,NaN,0,1,1]]",
         b"[" * 9999,
+        b"[" + b"[0,1,0,0,1,1]," * 80_000 + b"[0,1,0,0,1,1]]",
     ],
 )
 def test_nonsense_in_an_index_places_nothing(kept):

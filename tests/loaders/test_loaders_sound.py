@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from mmrag_nb.errors import LoadError
-from mmrag_nb.loaders.sound import BLOCK, RATE, blocks, decode, length, segment_blocks
+from mmrag_nb.loaders.resampling import BLOCK, RATE
+from mmrag_nb.loaders.segments import segment_blocks
+from mmrag_nb.loaders.sound import blocks, decode, length
 
 
 def tone(seconds, rate, pitch=440.0):

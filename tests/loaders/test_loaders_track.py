@@ -12,10 +12,11 @@ from pydub import AudioSegment
 
 from mmrag_nb.errors import LoadError
 from mmrag_nb.isolation.calling import Limits, stream
-from mmrag_nb.loaders import track
+from mmrag_nb.loaders import measuring, track
 from mmrag_nb.loaders.audio import AudioLoader, samples
 from mmrag_nb.loaders.excerpt import first_seconds, sound_seconds
-from mmrag_nb.loaders.sound import RATE, blocks, decode
+from mmrag_nb.loaders.resampling import RATE
+from mmrag_nb.loaders.sound import blocks, decode
 from mmrag_nb.loaders.utterances import utterances
 from mmrag_nb.protocols import LongLoader
 
@@ -31,7 +32,7 @@ def talk(encoded, speech_like):
 def short_sections(monkeypatch):
     """Sections of 20 s; everything counts as too long to keep."""
     monkeypatch.setattr(track, "SECTION", 20.0)
-    monkeypatch.setattr(track, "HELD", 0)
+    monkeypatch.setattr(measuring, "HELD", 0)
 
 
 def sections(content, **options):
@@ -81,7 +82,7 @@ def test_facts_and_peaks_of_the_whole_come_with_the_first(talk, short_sections):
 
 def test_it_does_not_matter_whether_the_sound_was_kept(talk, monkeypatch):
     whole = AudioLoader().load(talk, "talk.flac")
-    monkeypatch.setattr(track, "HELD", 0)
+    monkeypatch.setattr(measuring, "HELD", 0)
     again = AudioLoader().load(talk, "talk.flac")
     assert again.chunks == whole.chunks
     heights = [np.frombuffer(item.previews["peaks"].data, np.uint8).astype(int) for item in (whole, again)]
@@ -105,7 +106,7 @@ def test_twelve_hours_take_the_memory_of_a_few_minutes(monkeypatch, speech_like)
             yield {}, (pcm,)
         yield {"damaged": 0, "channel": None}, ()
 
-    monkeypatch.setattr(track, "stream", many)
+    monkeypatch.setattr(measuring, "stream", many)
     monkeypatch.setattr("mmrag_nb.loaders.clips.clip", lambda *_: None)
     begin = time.process_time()
     found = track.sections(b"x", max_seconds=13 * 3600, max_bytes=100)
@@ -136,8 +137,8 @@ def hanging(handle, **options):
 
 
 def test_what_comes_before_a_decoder_hangs_stands(talk, short_sections, monkeypatch):
-    monkeypatch.setattr(track, "_BLOCKS", f"{__name__}:hanging")
-    monkeypatch.setattr(track, "stream", lambda *args, **options: stream(*args, Limits(seconds=1.5), **options))
+    monkeypatch.setattr(measuring, "_BLOCKS", f"{__name__}:hanging")
+    monkeypatch.setattr(measuring, "stream", lambda *args, **options: stream(*args, Limits(seconds=1.5), **options))
     parts = []
     found = track.sections(talk, max_seconds=3600, max_bytes=1 << 30)
     with pytest.raises(LoadError, match="hung"):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmrag_nb.loaders import utterances as module
-from mmrag_nb.loaders.sound import RATE, decode
+from mmrag_nb.loaders.resampling import RATE
+from mmrag_nb.loaders.sound import decode
 from mmrag_nb.loaders.utterances import BRIDGE, LONGEST, PAD, loudness, utterances
 
 
@@ -82,6 +83,25 @@ def test_digital_silence_between_words_is_no_noise_floor(speech_like):
     quiet = np.abs(wave) < 0.01
     wave[quiet] = 0
     assert len(cut(wave)) == 2
+
+
+@pytest.mark.parametrize("digital", [False, True])
+def test_rare_speech_in_long_hiss_is_found_and_the_hiss_is_not(speech_like, digital):
+    wave = speech_like([(40, 43), (150, 154)], 240)
+    wave[(np.abs(wave) < 0.01) & digital] = 0
+    found = cut(wave)
+    assert found[0] == pytest.approx((40 - PAD, 43 + PAD), abs=0.1)
+    assert found[1] == pytest.approx((150 - PAD, 154 + PAD), abs=0.1)
+    assert len(found) == 2
+
+
+def test_a_slammed_door_does_not_make_faint_speech_noise(speech_like):
+    """Speech as loud as a car's noise is not taken for noise because something else is louder by far."""
+    rng = np.random.default_rng(1)
+    wave = 0.1 * speech_like([(t, t + 4) for t in range(0, 60, 6)], 60) + 0.012 * rng.standard_normal(60 * RATE)
+    assert sum(end - start for start, end in cut(wave)) == pytest.approx(60)
+    wave[30 * RATE : round(31.5 * RATE)] += 0.3 * rng.standard_normal(round(1.5 * RATE))
+    assert sum(end - start for start, end in cut(wave)) == pytest.approx(60)
 
 
 def test_loudness_is_rms_in_decibels():

@@ -89,6 +89,13 @@ def passage(rank=3, name="Wiki.txt", text="All Quiet on the Western Front is a n
     return replace(hit, **changes)
 
 
+def test_what_is_said_in_a_film_has_its_seconds_and_no_number():
+    read = passage(1, "talk.mp4", chunk=Chunk("t", 7, "text", "And now the news.", 12.0, 16.0), facts={"seconds": 16.0})
+    assert "text · 12.0-16.0 s of 16.0 s" in repr(answer((read,)))
+    assert "passage" not in repr(answer((read,)))
+    assert "passage" not in soup(answer((read,))).get_text()
+
+
 def answer(hits=None, text="Turlough O'Carolan [1]. A **harpist**.", cited=(1,), **changes):
     hits = hits or (sound(), picture(), passage())
     result = Answer(

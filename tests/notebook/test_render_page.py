@@ -20,7 +20,7 @@ WORDS = [
 
 
 def hit(rank=1, *, number=3, words=WORDS, item="a", picture=b"page", modality="text", kind="page", **more):
-    previews = {kind: Preview("image/webp", picture), "words": Preview("application/json", json.dumps(words).encode())}
+    previews = {kind: Preview("image/webp", picture), "placed": Preview("application/json", json.dumps(words).encode())}
     return Hit(
         rank=rank,
         score=1.0,

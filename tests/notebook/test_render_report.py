@@ -58,6 +58,25 @@ def test_totals(report, line):
     assert line in repr(report).splitlines()
 
 
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (IndexReport({"text": 3}, 3, 3, 0, added=("a", "b", "c")), "3 items (3 text): 3 embedded, 0 reused, 0 skipped"),
+        (
+            IndexReport({"text": 7}, 7, 5, 2, added=tuple("abcd"), changed=("e",)),
+            "7 items (7 text): 5 embedded (4 added, 1 changed), 2 reused, 0 skipped",
+        ),
+        (
+            IndexReport({"image": 3}, 3, 1, 2, moved=(("a", "b"), ("c", "d")), renamed=1),
+            "3 items (3 images): 1 embedded (1 moved), 2 reused (1 moved), 0 skipped",
+        ),
+    ],
+)
+def test_what_is_added_changed_and_moved_stands_where_it_is_counted(report, line):
+    assert soup(report).select_one(".mm-totals").get_text() == f"indexed {line}"
+    assert f"indexed {line}" in repr(report).splitlines()
+
+
 def test_skipped_notes_models_and_seconds_are_listed():
     page = soup(WHOLE)
     assert [[cell.get_text() for cell in row(["th", "td"])] for row in page.table.tbody("tr")] == [

@@ -59,8 +59,9 @@ def test_a_row_is_a_record(photos):
         ("{{shoes 1}} image", "{{shoes 1}}"),
     ]
     assert items(outcomes)[1].metadata == {"price": 30, "sold": True, "shop": "here"}
-    assert outcomes[0].notes == ("columns: text -> text, image -> image; price, sold -> metadata",)
-    assert all(outcome.notes == () for outcome in outcomes[1:])
+    assert outcomes[0].remarks == (("{{shoes}}", "columns: text -> text, image -> image; price, sold -> metadata"),)
+    assert not any(outcome.remarks for outcome in outcomes[1:])
+    assert not any(outcome.notes for outcome in outcomes)
 
 
 def test_a_row_and_the_same_dict_are_the_same_record():
@@ -176,10 +177,13 @@ def test_columns_are_guessed_and_said(photos):
         }
     )
     outcomes = run(table, base=photos)
-    assert outcomes[0].notes == (
+    assert outcomes[0].remarks == (
         (
-            "columns: description -> text, photo -> image, front -> image, more -> image, sounds -> audio, "
-            "page -> path; colour, file -> metadata"
+            "{{shoes}}",
+            (
+                "columns: description -> text, photo -> image, front -> image, more -> image, sounds -> audio, "
+                "page -> path; colour, file -> metadata"
+            ),
         ),
     )
     assert [outcome.item.uri for outcome in outcomes[:7]] == [
@@ -221,10 +225,9 @@ def test_names_that_are_no_identifiers_are_mended_and_said():
     table = pd.DataFrame([["one", 3, 4, 5, 6]], columns=["text", "unit price", "unit_price", 7, "\x00\x1b[31m\n"])
     (outcome,) = run(table)
     assert outcome.item.metadata == {"unit_price_2": 3, "unit_price": 4, "_7": 5, "_31m": 6}
-    assert outcome.notes == (
-        "columns: text -> text; unit price as unit_price_2, unit_price, 7 as _7, [31m as _31m -> metadata",
-    )
-    assert outcome.notes[0].isprintable()
+    ((_, told),) = outcome.remarks
+    assert told == "columns: text -> text; unit price as unit_price_2, unit_price, 7 as _7, [31m as _31m -> metadata"
+    assert told.isprintable()
 
 
 def test_columns_of_one_name_and_of_two_levels():
@@ -255,8 +258,46 @@ def test_objects_in_cells_cost_their_cell_only():
 def test_a_table_of_many_columns_is_said_briefly():
     table = pd.DataFrame([["one", *range(5_000)]], columns=["text", *(f"n{number}" for number in range(5_000))])
     (outcome,) = run(table)
-    assert outcome.notes[0].endswith("n7 and 4992 more -> metadata")
+    assert outcome.remarks[0][1].endswith("n7 and 4992 more -> metadata")
     assert len(outcome.item.metadata) == 5_000
+
+
+def test_a_table_without_content_is_read_by_rows_as_a_file_is(tmp_path):
+    table = pd.DataFrame(
+        {
+            "station": ["Oslo", "Rome"],
+            "mean temp": [-3.5, np.nan],
+            "when": pd.to_datetime(["2024-01-01", "2024-01-02"]),
+            "tags": [["cold", "north"], []],
+            "odd": [object(), ""],
+        }
+    )
+    first, second = run(table)
+    assert first.content == "station: Oslo; mean temp: -3.5; when: 2024-01-01T00:00:00; tags: cold, north"
+    assert second.content == "station: Rome; when: 2024-01-02T00:00:00"
+    assert (first.item.uri, first.item.metadata["mean_temp"], first.item.record) == ("{{shoes 0}}", -3.5, None)
+    ((name, told),) = first.remarks
+    assert name == "{{shoes}}"
+    assert "no column holds content, so each row is a text of its cells" in told
+    assert "columns=" in told
+    assert "--columns" in told
+    assert expected([Source(table, label="{{shoes}}")], modality_of=modality_of) == {"text": 2}
+
+    plain = table[["station", "mean temp"]]
+    plain.to_csv(tmp_path / "t.csv", index=False)
+    from_file = items(list(resolve([Source("t.csv")], modality_of=modality_of, base=tmp_path)))
+    assert [item.id for item in from_file] == [item.id for item in items(run(plain))]
+
+
+def test_columns_of_a_table_without_content_can_be_said():
+    table = pd.DataFrame({"colour": ["red"], "price": [3]})
+    (outcome,) = list(resolve([Source(table, label="{{t}}")], modality_of=modality_of, columns={"colour": "text"}))
+    assert (outcome.content, outcome.item.metadata) == ("red", {"price": 3})
+    assert outcome.remarks == (("{{t}}", "columns: colour -> text; price -> metadata"),)
+    ((source, reason),) = skipped(
+        list(resolve([Source(table, label="{{t}}")], modality_of=modality_of, columns={"color": "text"}))
+    )
+    assert (source, reason) == ("{{t}}", "no column 'color': did you mean 'colour'?")
 
 
 @pytest.mark.parametrize(
@@ -264,21 +305,12 @@ def test_a_table_of_many_columns_is_said_briefly():
     [
         (pd.DataFrame(), "a table without rows"),
         (pd.DataFrame({"text": []}), "a table without rows"),
-        (pd.DataFrame(index=[1, 2]), "a table with no columns, and none that holds content"),
-        (
-            pd.DataFrame({"colour": ["red"], "price": [3]}),
-            (
-                "a table with colour, price, and none that holds content: rename one to text, image, audio, path "
-                "or url, as in df.rename(columns={'colour': 'text'})"
-            ),
-        ),
-        (pd.DataFrame([["red"]]), "df.rename(columns={0: 'text'})"),
+        (pd.DataFrame(index=[1, 2]), "a table without columns"),
+        (pd.DataFrame({"price": [None, None]}), "2 of 2 rows have no content: {{shoes 0}}, {{shoes 1}}"),
     ],
 )
-def test_tables_without_content(table, reason):
-    ((source, said),) = skipped(run(table))
-    assert source == "{{shoes}}"
-    assert reason in said
+def test_tables_that_hold_nothing_are_refused(table, reason):
+    assert skipped(run(table)) == [("{{shoes}}", reason)]
 
 
 def test_rows_that_come_twice_are_told_once_each():
@@ -356,7 +388,8 @@ def test_parts_of_rows_are_expected_one_by_one(photos):
     table = pd.DataFrame({"text": ["one", None], "image": ["a.jpg", [RED, "b.jpg"]], "url": ["https://x.org/a", None]})
     assert expected([Source(table, label="{{x}}")], modality_of=modality_of, base=photos) == {"text": 2, "image": 3}
     assert expected([Source(pd.Series(["one", RED]))], modality_of=modality_of) == {"text": 1, "image": 1}
-    assert expected([Source(pd.DataFrame({"n": [1]}))], modality_of=modality_of) == {}
+    assert expected([Source(pd.DataFrame({"n": [1]}))], modality_of=modality_of) == {"text": 1}
+    assert expected([Source(pd.DataFrame({"n": []}))], modality_of=modality_of) == {}
 
 
 def test_addresses_in_tables_are_never_fetched_for_a_plan():

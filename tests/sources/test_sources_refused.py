@@ -48,7 +48,10 @@ def test_each_kind_has_its_reason(tmp_path, name, what):
 def test_in_a_folder_they_are_counted(tmp_path):
     for name in ("a.zip", "b.zip", "c.docx"):
         (tmp_path / name).write_bytes(b"x")
-    assert told(".", tmp_path) == "3 files of unsupported kinds (.docx 1, .zip 2)"
+    assert told(".", tmp_path) == (
+        "3 files of unsupported kinds (.docx 1, .zip 2); .docx: office documents are not read: save it as PDF; "
+        ".zip: archives are not opened: unpack it and name the folder"
+    )
 
 
 def test_nothing_that_is_read_is_refused():

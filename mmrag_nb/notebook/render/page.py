@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmrag_nb.loaders.pdf_words import WORDS, placed
+from mmrag_nb.loaders.pdf_words import PLACED, placed
 
 from .escape import escape, one_line
 from .media import ROOM
@@ -68,7 +68,7 @@ def html(hit: Hit, prefix: str, media: Media) -> str:
 
 def _marks(hit: Hit) -> str:
     """Where the passage stands, and over it the words that match."""
-    words = placed(hit.previews.get(WORDS))
+    words = placed(hit.previews.get(PLACED))
     stretches = "".join(_box("mm-from", *stretch) for stretch in _stretches(words))
     return stretches + "".join(_box("mm-hit", *box) for _, _, *box in _matching(hit, words)[:_MARKS])
 

@@ -106,8 +106,8 @@ def _seconds(hit: Hit) -> str:
 
 
 def _passage(hit: Hit) -> str:
-    if hit.chunk.modality != "text" or hit.chunk.page is not None:  # its ordinal counts the pages' pictures, too
-        return ""
+    if hit.chunk.modality != "text" or hit.chunk.page is not None or hit.chunk.start is not None:
+        return ""  # the ordinal counts a document's or a film's pictures, too
     which, total = f"passage {hit.chunk.ordinal + 1}", number(hit.facts.get("passages"))
     return which if total is None else f"{which} of {total:.0f}"
 

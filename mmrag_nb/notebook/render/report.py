@@ -32,23 +32,30 @@ _INTERRUPTED = "What is counted here is in the index; run the same again to add 
 def totals(report: IndexReport) -> str:
     """Return the line of totals.
 
-    ``indexed 42 items (30 images, 2 audio, 10 text): 3 embedded, 39 reused, 1 skipped (see below), 4.2 s``
+    ``indexed 42 items (30 images, 2 audio, 10 text): 3 embedded (2 added, 1 changed), 39 reused (1 moved), 0 skipped,
+    4.2 s``. What is added is told where something was there before.
     """
     items = sum(report.items.values())
     if not (items or report.skipped or report.interrupted):
         return _EMPTY
     see = " (see below)" if report.skipped else ""
-    changed = f" ({len(report.changed):,} changed)" if report.changed else ""
-    moved = f" ({len(report.moved):,} moved)" if report.moved else ""
+    added = len(report.added) if report.reused or report.changed or report.moved else 0
+    anew = _of((added, "added"), (len(report.changed), "changed"), (report.renamed, "moved"))
     parts = [
-        f"{report.embedded:,} embedded{changed}",
-        f"{report.reused:,} reused{moved}",
+        f"{report.embedded:,} embedded{anew}",
+        f"{report.reused:,} reused{_of((len(report.moved) - report.renamed, 'moved'))}",
         f"{len(report.skipped):,} skipped{see}",
         *([f"{len(report.removed):,} removed"] * bool(report.removed)),
     ]
     if report.seconds:
         parts.append(duration(sum(report.seconds.values())))
     return f"indexed {counted(report.items)}: {', '.join(parts)}"
+
+
+def _of(*parts: tuple[int, str]) -> str:
+    """`` (4 added, 1 changed)``."""
+    told = ", ".join(f"{number:,} {what}" for number, what in parts if number)
+    return f" ({told})" if told else ""
 
 
 def counted(items: Mapping[str, int]) -> str:

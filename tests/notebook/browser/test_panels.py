@@ -224,10 +224,10 @@ def test_hits_and_earlier_answers_by_keyboard(ask, value):
     for text in ("the phases of the moon", "a red apple"):
         question(ask, text)
         ask.press(Keys.ENTER)
-    ask.tab_to(".mm-history button", "a red apple", most=20)
+    ask.tab_to(".mm-history button", "a red apple", most=24)
     ask.press(Keys.ARROW_RIGHT, Keys.ENTER)
     assert names(ask)[0] == "moon_phases.png"
-    ask.tab_to(".mm-quiet .mm-pick", most=20)
+    ask.tab_to(".mm-quiet .mm-pick", most=24)
     ask.press(Keys.ARROW_DOWN, Keys.SPACE)
     assert value("bench.selected.rank, bench.selected is bench.answer.hits[2]") == "(3, True)"
     assert ask.all(".mm-chosen .mm-pick[aria-pressed=true]", "3")

@@ -267,10 +267,8 @@ class Indexing:
         for modality in told:
             self._tell("embedding", modality, counts[modality])
         self.tally.models |= made.models
-        self.tally.notes += [
-            (owners[key][0], f"{space} sees {seen:,} of a text's {owners[key][1]:,} characters")
-            for key, space, seen in made.cut
-        ]
+        for key, space, read in made.cut:
+            self.tally.note(owners[key][0], f"{space} sees {read:,} of a text's {owners[key][1]:,} characters")
         return made.vectors
 
     def _entry(self, work: Work, ways: Sequence[Way]) -> Entry:

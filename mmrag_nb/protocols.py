@@ -145,7 +145,11 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class Transcriber(Protocol):
-    """Speech to text."""
+    """Speech to text.
+
+    One that tells languages apart has a method ``language_of(clips)`` beside :meth:`transcribe`, and takes what that
+    returns (empty where it cannot tell) as ``transcribe(clips, language=...)``.
+    """
 
     rate: int
     """Sample rate it wants, Hz."""

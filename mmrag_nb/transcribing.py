@@ -121,7 +121,7 @@ def _tell(work: Work, silent: int, listened: int, tally: Tally) -> None:
     before = tally.listened.get(work.item.id, (0, 0))
     now = tally.listened[work.item.id] = before[0] + silent, before[1] + listened
     if before[0]:
-        tally.notes.remove((name, _wordless(*before)))
+        tally.notes.pop((name, _wordless(*before)), None)
     if now[0]:
         tally.note(name, _wordless(*now))
 

@@ -118,7 +118,7 @@ class Chunk:
 
     item_id: str
     ordinal: int
-    """Position among the chunks of its item, from 0."""
+    """Position among the chunks of its item, from 0; another reading of the same item may count otherwise."""
     modality: Modality
     text: str = ""
     """The passage, the transcript, or the picture's caption; empty where nothing is known."""

@@ -28,7 +28,8 @@ class Tally:
     """Where those were found (URIs)."""
     reused: int = 0
     skipped: list[Skipped] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[tuple[str, str], None] = field(default_factory=dict)
+    """(item, remark), each once, in the order told."""
     listened: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By item: utterances in which no words were heard, and all that were listened to, of the sections so far."""
     models: dict[str, None] = field(default_factory=dict)
@@ -58,8 +59,7 @@ class Tally:
 
     def note(self, item: str, remark: str) -> None:
         """Remark something on an item, once."""
-        if (item, remark) not in self.notes:
-            self.notes.append((item, remark))
+        self.notes.setdefault((item, remark))
 
     def report(self, *, interrupted: bool = False) -> IndexReport:
         """What is shown in the end."""

@@ -7,6 +7,7 @@ notebook's kernel: what they return is displayed as the value of a cell would be
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -66,6 +67,33 @@ def sound(text: str) -> Hit:
             "clip": Preview("audio/wav", _SILENCE),
             "peaks": Preview("application/octet-stream", bytes(range(200))),
         },
+    )
+
+
+def frame(text: str) -> Hit:
+    """A film's: no browser can play this one, and what stands around it is to be seen."""
+    drawing = (demo_folder() / "emoji" / "drawing_02.png").read_bytes()
+    return replace(
+        sound(text),
+        chunk=Chunk("f", 3, "image", text, 61.5, 70.0),
+        item=Item("f", f"folder/{text}", "video", {"key": text}),
+        facts={"seconds": 90.0, "width": 320, "height": 180, "subtitles": text},
+        previews={"thumbnail": Preview("image/png", drawing), "film": Preview("video/mp4", b"not a film")},
+    )
+
+
+def page(text: str) -> Hit:
+    """A document's, with places on it, some of which cannot be."""
+    drawing = (demo_folder() / "emoji" / "drawing_02.png").read_bytes()
+    places = json.dumps(
+        [[0, 4, 0.1, 0.1, 0.4, 0.2], [5, 9, -3, 0, 1e9, 2], [text, 9, 0, 0, 1, 1], [5, 9, 0, 0, 1, text]]
+    )
+    return replace(
+        sound(text),
+        chunk=Chunk("d", 2, "text", text, page=2),
+        item=Item("d", f"folder/{text}", "text", {"key": text}),
+        facts={"pages": 3, "note": text},
+        previews={"page": Preview("image/png", drawing), "placed": Preview("application/json", places.encode())},
     )
 
 
@@ -389,6 +417,8 @@ def pictures(text: str) -> _Page:
 
 EXHIBITS: dict[str, Exhibit] = {
     "hit": Exhibit(sound, least=3),  # name in the list and the table, transcript, metadata
+    "frame": Exhibit(frame, least=2),
+    "page": Exhibit(page, least=2),
     "hits": Exhibit(hits, least=8),
     "record": Exhibit(record, least=6),  # name, part, caption, reading, other parts, near-duplicates, the table
     "reranked": Exhibit(reranked, least=14),

@@ -18,7 +18,7 @@ const shown = Array.from(panel.content.node.querySelectorAll('.jp-CodeCell .jp-O
 const name = (e) => e.tagName.toLowerCase() + '.' + (e.getAttribute('class') || '').split(' ').join('.');
 const strangers = 'script, iframe, object, embed, meta, base, link, frame, form[action], [formaction]';
 const addresses = ['src', 'href', 'srcset', 'action', 'data', 'poster', 'xlink:href'];
-const embedded = /^(data:(image|audio)[/](?!svg)|blob:|#)/;
+const embedded = /^(data:(image|audio|video)[/](?!svg)|blob:|#)/;
 const scrolls = (e) => getComputedStyle(e).overflowX != 'visible';
 return shown.map((output) => {
   const roots = Array.from(output.querySelectorAll('.mmrag'))

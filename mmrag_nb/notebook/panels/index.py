@@ -164,7 +164,8 @@ class IndexPanel(LivePanel):
         stop = button("stop", "Stop", label="Stop indexing") if self._running.locked() else ""
         box = '<input name="sources" placeholder="photos/*.jpg" autocomplete="off" spellcheck="false">'
         return (
-            '<div class="mm-drop" data-mm-drop="files"><p>Drop files here: pictures, sound, films, documents, tables, texts</p>'
+            '<div class="mm-drop" data-mm-drop="files">'
+            "<p>Drop pictures, sound, films, documents, tables or texts here</p>"
             '<label>or choose files <input type="file" multiple></label>'
             f"<p><small>kept in {escape(self._folder)}</small></p></div>"
             '<form data-mm-act="add" class="mm-fields">'

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .catalog.catalog import Catalog
-    from .protocols import Encoder, Loader
+    from .protocols import Encoder, Loader, Store
     from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Vectors
@@ -33,6 +33,7 @@ class Channels:
     def __init__(self, settings: Settings, lock: threading.RLock) -> None:
         self._settings, self._lock = settings, lock
         self._channels: dict[Place, tuple[tuple[str, object], Channel | None]] = {}
+        self._stores: dict[Place, tuple[object, Store]] = {}
         self._statistics: dict[tuple[Place, Modality], Statistics] = {}
 
     def channel(self, catalog: Catalog, way: Way) -> Channel | None:
@@ -44,12 +45,24 @@ class Channels:
                 ids, vectors = catalog.matrix(way.encoder.space, way.view, way.part)
                 channel = None
                 if len(ids):
-                    store = registry.create("store", self._settings.store, "", self._settings)
+                    store = self._store(catalog, place)
                     store.fit(ids, vectors)
                     channel = Channel(way.encoder.space, way.modality, ids, vectors, store)
                 self._channels[place] = (state, channel)
                 self._statistics = {key: one for key, one in self._statistics.items() if key[0] != place}
             return self._channels[place][1]
+
+    def _store(self, catalog: Catalog, place: Place) -> Store:
+        """The store of a channel: the one that was there goes on, if nothing else is chosen."""
+        name = "mmrag_" + hashlib.sha256("\0".join([catalog.identity, *place]).encode()).hexdigest()[:24]
+        state = (self._settings.store, name)
+        known = self._stores.get(place)
+        if known is None or known[0] != state:
+            if known is not None:
+                known[1].close()
+            kind, argument = registry.split("store", self._settings.store, "memory")
+            self._stores[place] = (state, registry.create("store", kind, argument, self._settings, channel=name))
+        return self._stores[place][1]
 
     def probe(
         self,

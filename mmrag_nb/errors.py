@@ -86,6 +86,10 @@ class IndexFileError(MMRagError):
     """A file that is no index, or one of a later format."""
 
 
+class StoreError(MMRagError):
+    """A store that cannot be reached, or failed."""
+
+
 class EmptyIndex(MMRagError):
     """A question before anything was indexed."""
 

@@ -166,14 +166,36 @@ class Transcriber(Protocol):
 
 @runtime_checkable
 class Store(Protocol):
-    """Nearest neighbours over the vectors of one space and modality."""
+    """Nearest neighbours over the vectors of one channel: of one space, seen as one modality.
+
+    Made with what the setting says behind the name (``faiss:hnsw``, ``chroma:http://host:8000``), where it says
+    anything, and ``channel``, which stands for the channel wherever it is opened again, as an identifier. The catalog holds the truth; a store that keeps what it was given compares, and takes over only what differs.
+    """
+
+    exact: bool
+    """Whether it finds the very nearest, rather than most of them."""
 
     def fit(self, ids: NDArray[np.int64], vectors: Vectors) -> None:
-        """Replace the contents by ``vectors`` (n, d), unit rows, known by ``ids`` (n,)."""
+        """Replace the contents by ``vectors`` (n, d), unit rows, known by ``ids`` (n,), ascending."""
         ...
 
-    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The ``min(k, len)`` nearest of each query (q, d), best first: ids (q, k) and cosines (q, k)."""
+    def search(
+        self, queries: Vectors, k: int, allowed: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The nearest of each query (q, d), best first: ids (q, m) and cosines (q, m).
+
+        Among the ids ``allowed`` (a,), ascending, where these are given: a filter goes before the search, so that ``m``
+        is ``k``, or as many as there are. One that is not :attr:`exact` may find fewer for a query: -1 and NaN follow.
+
+        Raises
+        ------
+        StoreError
+            The engine cannot be reached, or failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files; what is kept stays."""
         ...
 
     def __len__(self) -> int: ...

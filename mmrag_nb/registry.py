@@ -26,7 +26,7 @@ class Entry:
     options: tuple[str, ...] = ()
     """Settings that it takes as keyword arguments."""
     takes_model: bool = False
-    """Whether ``name:model`` makes sense."""
+    """Whether ``name:model`` makes sense; of a store, ``name:where``."""
     modality: Modality | None = None
     """Of a loader: what its items are counted as."""
     makes: tuple[Modality, ...] = ()
@@ -122,10 +122,10 @@ def entry(kind: str, name: str) -> Entry:
     return _ENTRIES[kind, name]
 
 
-def create(kind: str, name: str, model: str, settings: Any) -> Any:
-    """Make what ``name`` stands for, with a model where one is named and the settings that it takes."""
+def create(kind: str, name: str, model: str, settings: Any, **further: Any) -> Any:
+    """Make what ``name`` stands for, with a model where one is named, the settings that it takes and what is given."""
     options = {option: getattr(settings, option) for option in entry(kind, name).options}
-    return find(kind, name)(*[model] * bool(model), **options)
+    return find(kind, name)(*[model] * bool(model), **options, **further)
 
 
 def split(kind: str, choice: str, default: str) -> tuple[str, str]:

@@ -94,7 +94,9 @@ class Settings(HasTraits):
         key_trait=Unicode(),
         help="Dollars per million tokens, before the list's: {'input': 0.3, 'output': 2.5}; at home it is free.",
     ).tag(config=True)
-    store = Unicode("memory", help="Nearest-neighbour store.").tag(config=True)
+    store = Unicode("memory", help="Nearest-neighbour store, some with what it is to be, or where: faiss:hnsw.").tag(
+        config=True
+    )
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
     device = Unicode("auto", help="Where models run: auto, cpu, cuda, mps.").tag(config=True)
     precision = Unicode("auto", help="Models' arithmetic: auto, float32, bfloat16, float16.").tag(config=True)
@@ -172,7 +174,19 @@ class Settings(HasTraits):
             raise TraitError("price has what a million tokens cost both ways: {'input': 0.3, 'output': 2.5}")
         return price
 
-    @validate("preset", "store", "strategy", "device", "precision", "fusion", "pool", "media", "subtitles", "clean")
+    @validate("store")
+    def _known_store(self, proposal: dict[str, Any]) -> str:
+        value = str(proposal["value"])
+        name, _, where = value.partition(":")
+        if name not in names("store"):
+            raise TraitError(str(UnknownName("store", value, names("store"))))
+        if where and not entry("store", name).takes_model:
+            raise TraitError(
+                f"store {name!r} takes nothing behind its name: set store to {name!r} alone, not {value!r}"
+            )
+        return value
+
+    @validate("preset", "strategy", "device", "precision", "fusion", "pool", "media", "subtitles", "clean")
     def _among_known(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, str(proposal["value"])
         known = known_values(name)

@@ -200,7 +200,9 @@ def test_a_question_by_another_strategy_makes_no_encoder_twice(rag, monkeypatch)
     rag.search("harp")
     made = []
     create = registry.create
-    monkeypatch.setattr(registry, "create", lambda kind, *rest: made.append(kind) or create(kind, *rest))
+    monkeypatch.setattr(
+        registry, "create", lambda kind, *rest, **more: made.append(kind) or create(kind, *rest, **more)
+    )
     for strategy in STRATEGIES * 2:
         rag.search("harp", strategy=strategy)
     assert "encoder" not in made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -187,6 +188,16 @@ class Writing(Lexicon):
         """Keep ``value`` among what is known of the index as a whole, see :meth:`meta`; where it can be written."""
         with suppress(IndexFileError), self._write(contents=False) as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def identity(self) -> str:
+        """Stands for this index wherever it lies: what is kept of it elsewhere goes by this."""
+        known = self.meta().get("identity")
+        if known is None:
+            known = secrets.token_hex(8)
+            self.note("identity", known)
+            known = self.meta().get("identity", str(self.path))  # another may have been first; or it may only be read
+        return known
 
     def remove(self, hashes: Sequence[str]) -> None:
         """Delete items by content hash, with what only they refer to; nothing of it stays in the file.

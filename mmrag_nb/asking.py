@@ -164,9 +164,9 @@ class Asking:
         vectors: dict[tuple[str, Modality], list[Any]] = {}
         for way in self._ways():
             channel = self._parts.channel(self._catalog, way)
-            for row in [] if channel is None else channel.rows(chunks).tolist():
-                if channel is not None and row >= 0:
-                    vectors.setdefault((way.encoder.space, way.modality), []).append(channel.vectors[row])
+            for chunk in chunks if channel is not None else ():
+                if channel is not None and (vector := channel.vector(chunk)) is not None:
+                    vectors.setdefault((way.encoder.space, way.modality), []).append(vector)
         return Facet({place: mean(several) for place, several in vectors.items()}, weight) if vectors else None
 
     def _siblings(self, chunks: Sequence[int]) -> list[int]:

@@ -52,5 +52,6 @@ class Case:
 
     def vector(self, probe: Probe) -> Vectors:
         """(d,) the chunk's, where ``probe`` looks."""
-        vector: Vectors = probe.channel.vectors[int(probe.channel.rows([self.number])[0])]
+        vector = probe.channel.vector(self.number)
+        assert vector is not None  # it is one of those that reach it
         return vector

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import registry
+from .corpora.channel import FarChannel
+from .corpora.corpus import Corpus
 from .retrieval.calibration import Statistics, unit_of
-from .retrieval.channels import Channel, Probe
+from .retrieval.channels import AnyChannel, Channel, Probe
 from .truncation import truncated
 
 if TYPE_CHECKING:
@@ -32,25 +34,30 @@ class Channels:
 
     def __init__(self, settings: Settings, lock: threading.RLock) -> None:
         self._settings, self._lock = settings, lock
-        self._channels: dict[Place, tuple[tuple[str, object], Channel | None]] = {}
+        self._channels: dict[Place, tuple[tuple[str, object], AnyChannel | None]] = {}
         self._stores: dict[Place, tuple[object, Store]] = {}
         self._statistics: dict[tuple[Place, Modality], Statistics] = {}
 
-    def channel(self, catalog: Catalog, way: Way) -> Channel | None:
+    def channel(self, catalog: Catalog, way: Way) -> AnyChannel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         place = _place(way)
         with self._lock:
             state = (self._settings.store, catalog.generation)
             if self._channels.get(place, (None, None))[0] != state:
-                ids, vectors = catalog.matrix(way.encoder.space, way.view, way.part)
-                channel = None
-                if len(ids):
-                    store = self._store(catalog, place)
-                    store.fit(ids, vectors)
-                    channel = Channel(way.encoder.space, way.modality, ids, vectors, store)
-                self._channels[place] = (state, channel)
+                self._channels[place] = (state, self._made(catalog, way))
                 self._statistics = {key: one for key, one in self._statistics.items() if key[0] != place}
             return self._channels[place][1]
+
+    def _made(self, catalog: Catalog, way: Way) -> AnyChannel | None:
+        if isinstance(catalog, Corpus):  # which is its own store
+            far = FarChannel(catalog, way.encoder.space, way.view, way.part, way.modality)
+            return far if len(far) else None
+        ids, vectors = catalog.matrix(way.encoder.space, way.view, way.part)
+        if not len(ids):
+            return None
+        store = self._store(catalog, _place(way))
+        store.fit(ids, vectors)
+        return Channel(way.encoder.space, way.modality, ids, vectors, store)
 
     def _store(self, catalog: Catalog, place: Place) -> Store:
         """The store of a channel: the one that was there goes on, if nothing else is chosen."""
@@ -95,6 +102,12 @@ class Channels:
             assert channel is not None
             digest, background = self._background(catalog, way.encoder, asked, pictures)
             place = (*key[0], asked)
+            if isinstance(channel, FarChannel):
+                far, anew = channel.measured(background, catalog.statistics(place, digest))
+                if anew:
+                    catalog.set_statistics(place, digest, len(channel), far.to_bytes(), None)
+                self._statistics[key] = far
+                return far
             last, statistics = _kept(catalog.statistics(place, digest), background)
             new = channel.ids > last
             if statistics.n + int(new.sum()) != len(channel.ids):  # written by others meanwhile

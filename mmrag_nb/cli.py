@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("doctor", help="say what is installed, which device serves, which keys are set")
     prompts = commands.add_parser("prompts", help="list the prompts, or show one as it is sent")
     prompts.add_argument("name", nargs="?", metavar="NAME", help="a prompt's name, or the path of its file")
+    export = commands.add_parser("export", help="write an index with its vectors for other programs")
+    export.add_argument("file", metavar="FILE", help="an index, lesson.mmrag")
+    export.add_argument("out", metavar="OUT", help="lesson.parquet, or a new folder with --form datasets")
+    export.add_argument("--form", choices=("parquet", "datasets"), default="parquet", help="a file, or a folder")
+    export.add_argument("--overwrite", action="store_true", help="replace what is there")
     _declare_bench(commands.add_parser("bench", help="measure what is promised, on this machine"))
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _bench(options)
         if options.command == "prompts":
             return _prompts(options.name)
+        if options.command == "export":
+            return _export(options)
         return _demo(options.html) if options.command == "demo" else _doctor()
     except MMRagError as error:
         print(f"mmrag-nb: {error}", file=sys.stderr)
@@ -97,6 +104,14 @@ def _prompts(name: str | None) -> int:
     from .generation.templates import template, templates
 
     print(template(name) if name else templates())
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .rag import MultimodalRAG
+
+    with MultimodalRAG.open(options.file) as rag:
+        print(rag.export(options.out, form=options.form, overwrite=options.overwrite))
     return 0
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .carrying import pixels_of
 from .catalog.entries import Described
+from .catalog.relying import VectorsGoneError
 from .describing import describe, texts
 from .embedding import embed
 from .errors import LoadError
@@ -111,10 +113,10 @@ class Completing:
         for batch in _batches(lacking.chunks):
             if progress is not None:
                 progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
-            stored = self._catalog.records(batch)
-            told = self._described([one for one in batch if one in undescribed], stored, progress)
-            said = {one: texts({**stored[one].described, **told.get(one, {})}, telling) for one in batch}
-            self._add(batch, stored, said, told, ways)
+            stored = self._catalog.records(batch)  # without what was removed elsewhere meanwhile
+            told = self._described([one for one in stored if one in undescribed], stored, progress)
+            said = {one: texts({**there.described, **told.get(one, {})}, telling) for one, there in stored.items()}
+            self._add(stored, said, told, ways)
             done += len(batch)
         if progress is not None:
             progress(f"completing for {self._settings.strategy}", done, len(lacking.chunks))
@@ -123,30 +125,38 @@ class Completing:
 
     def _add(
         self,
-        batch: Sequence[int],
         stored: Mapping[int, Stored],
         said: Mapping[int, Mapping[str, str]],
         told: Mapping[int, Mapping[str, Described]],
         ways: Sequence[Way],
     ) -> None:
-        recipes = self._catalog.recipes(batch)
-        seen = {}
-        contents: dict[str, dict[str, Any]] = {}
-        for one in batch:
-            chunk, item = stored[one].chunk, stored[one].item
-            words = said[one]
-            seen[one] = list(views(chunk, item, version_of(recipes[one]), words, ways))
-            for view, key in seen[one]:
-                if view in {"image", "audio"}:
-                    if self._missing(ways, view, key):
-                        contents.setdefault(view, {})[key] = self._kept(view, stored[one])
-                else:
-                    contents.setdefault(view, {})[key] = text_view(view, chunk, item, words)
-        contents = {view: {k: one for k, one in of.items() if one is not None} for view, of in contents.items()}
-        self._catalog.add_views(seen, embed(contents, ways, self._catalog).vectors, told)
-
-    def _missing(self, ways: Sequence[Way], view: str, key: str) -> bool:
-        return any(self._catalog.missing(way.encoder.space, [key]) for way in ways if way.view == view)
+        recipes = self._catalog.recipes(list(stored))
+        seen = {
+            one: list(views(there.chunk, there.item, version_of(recipes[one]), said[one], ways))
+            for one, there in stored.items()
+            if one in recipes
+        }
+        made = None
+        while True:
+            contents: dict[str, dict[str, Any]] = {}
+            there: list[tuple[str, str]] = []
+            for one, listed in seen.items():
+                for view, key in listed:
+                    if view in {"image", "audio"}:
+                        spaces = [way.encoder.space for way in ways if way.view == view]
+                        lacking = [space for space in spaces if self._catalog.missing(space, [key])]
+                        there += [(space, key) for space in spaces if space not in lacking]
+                        content = self._kept(view, stored[one]) if lacking else None
+                    else:
+                        content = text_view(view, stored[one].chunk, stored[one].item, said[one])
+                    if content is not None:
+                        contents.setdefault(view, {})[key] = content
+            made = embed(contents, ways, self._catalog, made=made)
+            for space, key in there:
+                made.relied[space].there.add(key)
+            with suppress(VectorsGoneError):  # removed elsewhere while these were made: these, too, then
+                self._catalog.add_views(seen, made.vectors, told, made.relied, stored)
+                return
 
     def _undescribed(self, items: str | Sequence[str] | None = None) -> list[int]:
         """Pictures that lack what the models in force would tell of them, where it is needed at all."""

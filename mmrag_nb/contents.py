@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .catalog.patterns import matches
+from .corpora.corpus import Corpus
 from .errors import EmptyIndex, MMRagError, UnknownName
 from .presets import MODELS
 from .reports import Status
@@ -61,10 +62,14 @@ class Contents:
             )
         return list(self._names[1])
 
+    def _bearing(self, name: str) -> list[Item]:
+        """Items among which are those of that name: of a corpus these alone."""
+        return self._catalog.called(name) if isinstance(self._catalog, Corpus) else self._all()
+
     def named(self, name: str | os.PathLike[str]) -> list[Item]:
         """The items that ``name`` may mean: a name, a URI, or the first eight or more digits of an id."""
         text = os.fspath(name)
-        items = self._all()
+        items = self._bearing(text)
         exact = [item for item in items if text in {item.uri, item.id}]
         begun = [item for item in items if len(text) >= _ID_DIGITS and item.id.startswith(text)]
         return exact or [item for item in items if item.name == text] or begun
@@ -94,7 +99,11 @@ class Contents:
     def recorded(self, name: str | os.PathLike[str]) -> list[Item]:
         """The items that make up the record of that name."""
         text = os.fspath(name)
-        return [item for item in self._all() if item.record is not None and text in {item.record.name, item.record.id}]
+        return [
+            item
+            for item in self._bearing(text)
+            if item.record is not None and text in {item.record.name, item.record.id}
+        ]
 
     def _meant(self, which: Any) -> list[Item]:
         """All items that ``which`` means: a name, a pattern, an item, a hit, or a sequence of these."""
@@ -151,9 +160,9 @@ class Contents:
     # -- the whole -------------------------------------------------------------------------------------------------
 
     @property
-    def path(self) -> Path | None:
-        """The file the index is kept in, absolute; ``None`` while it is in memory."""
-        return self._catalog.path
+    def path(self) -> Path | str | None:
+        """The file the index is kept in, absolute, or ``milvus:`` and an address; ``None`` while it is in memory."""
+        return self._catalog.path or self._catalog.place or None
 
     def status(self) -> Status:
         """Where the index is, what is in it, which models are chosen."""

@@ -10,19 +10,22 @@ if TYPE_CHECKING:
 
     from .catalog.catalog import Catalog
 
+    Places = dict[str, dict[str, str]]
+    """By item, then place: the URI."""
+
 _KEY = "copies"
 """What the index notes them under: JSON, by item the URI of each place."""
 
 
 class Copies:
-    """The further places of items, by item and place; what is noted of them is written by :meth:`keep`."""
+    """The further places of items, by item and place; what has become of them is written by :meth:`keep`."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self.taken: set[str] = set()
         """Items that are known by another of their places now."""
-        self._noted = catalog.meta().get(_KEY, "{}")
-        self._places = _read(self._noted)
+        noted = catalog.meta().get(_KEY)
+        self._noted, self._places = _read(noted), _read(noted)
 
     def __contains__(self, item: str) -> bool:
         return bool(self._places.get(item))
@@ -49,16 +52,30 @@ class Copies:
         return self._places[item].pop(place)
 
     def keep(self) -> None:
-        """Write them down, where they have changed."""
-        noted = json.dumps({item: places for item, places in self._places.items() if places}, sort_keys=True)
-        if noted != self._noted and not self._catalog.read_only:
-            self._catalog.note(_KEY, noted)
+        """Write down what has changed; what other notebooks have noted meanwhile stays."""
+        before, now = _flat(self._noted), _flat(self._places)
+        gone = before.keys() - now.keys()
+        new = {place: uri for place, uri in now.items() if before.get(place) != uri}
+
+        def merged(noted: str | None) -> str:
+            there = {place: uri for place, uri in _flat(_read(noted)).items() if place not in gone} | new
+            places: Places = {}
+            for (item, place), uri in there.items():
+                places.setdefault(item, {})[place] = uri
+            return json.dumps(places, sort_keys=True)
+
+        if (gone or new) and not self._catalog.read_only:
+            self._catalog.amend(_KEY, merged)
 
 
-def _read(noted: str) -> dict[str, dict[str, str]]:
+def _flat(places: Places) -> dict[tuple[str, str], str]:
+    return {(item, place): uri for item, of in places.items() for place, uri in of.items()}
+
+
+def _read(noted: str | None) -> Places:
     """What an index holds, which can come from anywhere."""
     try:
-        found = json.loads(noted)
+        found = json.loads(noted or "{}")
     except ValueError:
         return {}
     if not isinstance(found, dict):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 from importlib import metadata
 from typing import TYPE_CHECKING
+
+import apsw
 
 from .errors import InvalidSetting
 
@@ -51,7 +52,7 @@ _SDKS = {"gemini": ("google-genai", "google-generativeai"), "openai": ("openai",
 
 def examine() -> Iterator[str]:
     """One finding a line."""
-    yield f"mmrag_nb {_version('mmrag-nb')} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    yield f"mmrag_nb {_version('mmrag-nb')} on Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}"
     yield ""
     for name in _NEEDED:
         yield f"  {name:22} {_version(name) or 'MISSING: pip install ' + name}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .catalog.relying import Relied
+from .parts import library_versions
 from .truncation import truncated
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Embedded:
     """Descriptions of the encoders that worked."""
     cut: list[tuple[str, str, int]] = field(default_factory=list)
     """Texts that were too long: key, space, and how many characters were seen."""
+    relied: dict[str, Relied] = field(default_factory=dict)
+    """By space: what made them, and what had a vector already. The catalog looks at it again where they are kept."""
 
 
 def embed(
@@ -35,6 +39,7 @@ def embed(
     ways: Sequence[Way],
     catalog: Catalog,
     doing: Callable[[Way], None] | None = None,
+    made: Embedded | None = None,
 ) -> Embedded:
     """Embed those of ``contents`` that have no vector yet; equal content is embedded once.
 
@@ -46,12 +51,18 @@ def embed(
         Which encoder sees which view.
     doing
         Told of each piece of work before it begins.
+    made
+        What was made of them before, to go on with, where what was there has gone meanwhile.
     """
-    made = Embedded()
+    made = made or Embedded()
+    made.relied.clear()
     for encoder, view in dict.fromkeys((way.encoder, way.view) for way in ways):
         content = contents.get(view, {})
         there = made.vectors.setdefault(encoder.space, {})
-        keys = [key for key in catalog.missing(encoder.space, list(content)) if key not in there]
+        missing = catalog.missing(encoder.space, list(content))
+        new = Relied(encoder.dimension, encoder.fingerprint, library_versions())
+        made.relied.setdefault(encoder.space, new).there.update(content.keys() - {*missing, *there})
+        keys = [key for key in missing if key not in there]
         if not keys:
             continue
         if doing is not None:

@@ -251,10 +251,10 @@ def _views(number: int, probes: Sequence[Probe], *, raw: bool) -> list[tuple[Pro
         channel = probe.channel
         cosine = float(probe.cosines([number])[0])
         if not math.isnan(cosine):  # it is there
-            place = 1 + int((channel.vectors @ probe.query > cosine + _ROUNDING).sum())
+            place = 1 + channel.nearer(probe.query, cosine + _ROUNDING)
             calibrated = float(probe.scale.score(cosine))
             scale, seen = probe.scale, (channel.modality, channel.space, cosine, calibrated)
-            found.append((probe, View(*seen, scale.deviation, place, len(channel.ids), below=scale.below)))
+            found.append((probe, View(*seen, scale.deviation, place, len(channel), below=scale.below)))
     best = max(found, key=lambda one: _towards(*one, raw=raw), default=(None, None))[1]
     return [(probe, replace(view, counted=view is best)) for probe, view in found]
 

@@ -85,7 +85,7 @@ class Finding(Asking):
         scope, settings = scope or Scope(), self._settings
         probes, remarks = self.probes(query)
         if depth is None:
-            depth = max((len(probe.channel.ids) for probe in probes), default=1)
+            depth = max((probe.channel.most for probe in probes), default=1)
         allowed = self.among(scope.modalities, scope.where)
         raw = settings.raw if scope.raw is None else scope.raw
         weight = settings.lexical_weight * query.words_weight
@@ -97,7 +97,7 @@ class Finding(Asking):
             records = self._catalog.record_parts(chunks.tolist())
             siblings = np.fromiter(records, np.int64, len(records))
             if allowed is not None:
-                siblings = siblings[np.isin(siblings, allowed)]
+                siblings = self._catalog.within(siblings, allowed)
             chunks = np.union1d(chunks, siblings)
         order = rank(probes, chunks, words, how, records=records, without=query.without)
         return Ranking(tuple(probes), words, how, order, tuple(remarks))
@@ -170,10 +170,7 @@ class Finding(Asking):
         state = (chosen, where, self._catalog.generation)
         if self._allowed[0] == state:  # one question after the other is asked within the same limits
             return self._allowed[1]
-        allowed = None if chosen is None else self._catalog.chunks_among(chosen)
-        if where is not None:
-            fitting = self._catalog.chunks_where(where)
-            allowed = fitting if allowed is None else np.intersect1d(allowed, fitting, assume_unique=True)
+        allowed: NDArray[np.int64] | None = self._catalog.limit(chosen, where)  # of a corpus, what Milvus is told
         self._allowed = (state, allowed)
         return allowed
 
@@ -191,7 +188,7 @@ class Finding(Asking):
             return self._reach[1]
         views = [modality] if modality else [way.view for way in self._ways() if way.encoder.space in spaces]
         embeddable = self._catalog.embeddable(views)
-        reached = len(set().union(*(probe.channel.ids.tolist() for probe in probes)))
+        reached = probes[0].channel.distinct([probe.channel for probe in probes[1:]]) if probes else 0
         if not reached and (modality or self._catalog.spaces()):
             if modality == "image" and "image" not in self._catalog.kinds():
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")

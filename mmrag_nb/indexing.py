@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from .catalog.entries import BEGUN, Described, Entry
+from .catalog.relying import TakenOverError, VectorsGoneError
 from .cleaning import Cleaning
 from .describing import describe, texts
 from .embedding import embed
+from .jobs import leave_off
 from .loading import Loading
 from .parts import library_versions, loader_name
 from .presets import MODELS
@@ -26,10 +29,8 @@ from .workload import Tally, Work
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .catalog.catalog import Catalog
+    from .embedding import Embedded
     from .parts import Parts
     from .protocols import Progress
     from .retrieval.ways import Way
@@ -98,6 +99,7 @@ class Indexing:
         private = self._settings.allow_private_urls
         found = resolve(sources, allow_private=private, **how)
         while True:
+            leave_off()
             batch: list[Resolved | Skipped] = []
             with tally.clock("resolve"):
                 for outcome in islice(found, BATCH):
@@ -125,6 +127,7 @@ class Indexing:
                 self._done(known)
             if long:
                 for one in new:
+                    leave_off()
                     self._sections(one, ways)
             elif new:
                 self._together(new, ways)
@@ -144,20 +147,27 @@ class Indexing:
     def _sections(self, resolved: Resolved, ways: Sequence[Way]) -> None:
         """An item of any length: each section is committed before the next is read."""
         first, fresh, going, unheard = 0, False, False, False
+        run = secrets.token_hex(8)
         with closing(self._loading.sections(resolved, ways)) as works:
             while True:
                 with self.tally.clock("load"):
                     work = next(works, None)
                 if work is None:
                     break
-                work.section = (first, work.section is not None and work.section[1])
+                work.section, work.run = (first, work.section is not None and work.section[1]), run
                 if unheard and work.section[1]:
                     work.recipe += f", unheard{BEGUN}"  # another recipe, so that its silence is not believed
-                kept = self._kept([work], ways)
+                try:
+                    kept = self._kept([work], ways)
+                except TakenOverError as error:
+                    self.tally.skipped.append(Skipped(resolved.item.uri, str(error)))
+                    going = False
+                    break
                 if not kept:  # what it needs cannot be had; the tally tells
                     break
                 going, fresh, unheard = True, fresh or kept[0][1], unheard or work.unheard
                 first += len(work.loaded.chunks)
+                leave_off()
                 if self._first_section:
                     self.share = max(1.0, (work.loaded.of or 0.0) / (work.loaded.reached or 1.0))
                     break
@@ -172,11 +182,16 @@ class Indexing:
         self._reading.read(works, ways[-1].encoder)
         self._describe(works)
         entries = [self._entry(work, ways) for work in works]
-        vectors = self._embed(works, entries, ways)
-        with self.tally.clock("commit"):
-            if entries:
-                self._catalog.add(entries, vectors, model_specs(self._settings))
-        new = {key for by_key in vectors.values() for key in by_key}
+        made = self._embed(works, entries, ways)
+        while entries:
+            try:
+                with self.tally.clock("commit"):
+                    before = self._catalog.add(entries, made.vectors, model_specs(self._settings), made.relied)
+                self.tally.remember(before)
+                break
+            except VectorsGoneError:  # removed elsewhere while these were made
+                made = self._embed(works, entries, ways, made)
+        new = {key for by_key in made.vectors.values() for key in by_key}
         self.tally.chunks += sum(len(entry.chunks) for entry in entries)
         fresh = [any(key in new for seen in entry.views for _, key in seen) for entry in entries]
         return list(zip(works, fresh, strict=True))
@@ -240,9 +255,9 @@ class Indexing:
     # -- embed -----------------------------------------------------------------------------------------------------
 
     def _embed(
-        self, works: Sequence[Work], entries: Sequence[Entry], ways: Sequence[Way]
-    ) -> dict[str, dict[str, NDArray[np.float32]]]:
-        """Vectors by space and key of all views that have none yet."""
+        self, works: Sequence[Work], entries: Sequence[Entry], ways: Sequence[Way], before: Embedded | None = None
+    ) -> Embedded:
+        """Vectors of all views that have none yet, neither in the index nor made ``before``."""
         contents: dict[str, dict[str, Any]] = {}
         owners: dict[str, tuple[str, int]] = {}
         for work, kept in zip(works, entries, strict=True):
@@ -263,13 +278,13 @@ class Indexing:
                 told.append(way.modality)
 
         with self.tally.clock("embed"):
-            made = embed(contents, ways, self._catalog, doing)
+            made = embed(contents, ways, self._catalog, doing, before)
         for modality in told:
             self._tell("embedding", modality, counts[modality])
         self.tally.models |= made.models
         for key, space, read in made.cut:
             self.tally.note(owners[key][0], f"{space} sees {read:,} of a text's {owners[key][1]:,} characters")
-        return made.vectors
+        return made
 
     def _entry(self, work: Work, ways: Sequence[Way]) -> Entry:
         item, loaded = work.item, work.loaded
@@ -284,7 +299,8 @@ class Indexing:
             list(views(chunk, item, work.version, texts(work.described.get(chunk.ordinal, {})), ways))
             for chunk in chunks
         ]
-        return Entry(item, chunks, seen, work.recipe, dict(loaded.facts), previews, work.described, work.section)
+        facts = dict(loaded.facts)
+        return Entry(item, chunks, seen, work.recipe, facts, previews, work.described, work.section, work.run)
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
 from .contents import Contents
+from .corpora.corpus import Corpus
 from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
+from .milvus.connecting import read
 from .presets import MODELS
 from .reports import Removal
 from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Container
+
+MILVUS = "milvus:"
+"""Begins the path of an index that lies in Milvus."""
 
 
 class Kept(Contents):
@@ -39,7 +44,7 @@ class Kept(Contents):
         Parameters
         ----------
         path
-            The file.
+            The file, or ``milvus:`` and an address.
         discard
             Give up an index in memory that was not saved.
 
@@ -51,7 +56,7 @@ class Kept(Contents):
             As :meth:`open`; the index at hand stays.
         """
         self._must_be_kept(f"%mmrag_open {path} --discard", discard=discard)
-        catalog = Catalog(existing(path))
+        catalog = opened(existing(path))
         try:
             made = _made_with(catalog)
         except InvalidSetting:
@@ -103,14 +108,34 @@ class Kept(Contents):
         self._catalog.become(catalog)
 
 
-def existing(path: str | Path) -> Path:
-    """The index file at ``path``.
+def opened(path: str | Path) -> Catalog:
+    """The index at ``path``, made where it is absent: a file, or with ``milvus:`` before an address in Milvus.
+
+    Raises
+    ------
+    IndexFileError
+        It is no index.
+    StoreError
+        Milvus cannot be reached.
+    """
+    if isinstance(path, str) and path.startswith(MILVUS):
+        return Corpus(path.removeprefix(MILVUS))
+    return Catalog(Path(path).expanduser())
+
+
+def existing(path: str | Path) -> str | Path:
+    """The index at ``path``, as :func:`opened` takes it, which must be there.
 
     Raises
     ------
     IndexFileError
         There is no file; the message has the nearest name.
     """
+    if isinstance(path, str) and path.startswith(MILVUS):
+        file = read(path.removeprefix(MILVUS)).file
+        if file is not None and not file.is_dir():
+            raise IndexFileError(f"there is no index at {path}: MultimodalRAG(path={path!r}) makes a new one")
+        return path
     path = Path(path).expanduser()
     if not path.is_file():
         near = nearest(path.name, [one.name for one in path.parent.glob("*.mmrag")], cutoff=0.7)
@@ -136,5 +161,5 @@ def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, Any]:
     try:
         Settings(**made)
     except InvalidSetting as error:
-        raise InvalidSetting(f"{catalog.path} was made with what is not here: {error}") from error
+        raise InvalidSetting(f"{catalog.place} was made with what is not here: {error}") from error
     return made

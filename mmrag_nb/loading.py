@@ -68,7 +68,7 @@ class Loading:
         same = known is not None and known[1] == made and _caption(known[0]) == _caption(item)
         if kind == "text" and same:
             # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
-            loaded = replace(loaded, chunks=self._passages(item))
+            loaded = replace(loaded, chunks=self._passages(item, made) or loaded.chunks)
         return Work(item, loaded, made, version_of(made), {})
 
     def sections(self, resolved: Resolved, ways: Sequence[Way]) -> Generator[Work, None, None]:
@@ -104,9 +104,13 @@ class Loading:
         reused = [one.item for one in batch if one.item.id in ready]
         changed = [item for item in reused if ready[item.id] != item]
         if changed:  # moved, or more is said of them
-            self._catalog.update(*changed)
+            before = self._catalog.update(*changed)
+            self._tally.remember(before)
+            for gone in {item.id for item in changed} - before.keys():  # removed elsewhere meanwhile
+                del ready[gone]
         for item in reused:
-            self._tally.count(item, fresh=False)
+            if item.id in ready:
+                self._tally.count(item, fresh=False)
         return [one for one in batch if one.item.id not in ready]
 
     def _note(self, resolved: Resolved, notes: Sequence[str]) -> None:
@@ -117,10 +121,12 @@ class Loading:
         for name, remark in resolved.remarks:
             self._tally.note(name, remark)
 
-    def _passages(self, item: Item) -> tuple[LoadedChunk, ...]:
-        """Those of a text as they are in the index."""
-        ids = self._catalog.chunk_ids(item.id)
-        stored = self._catalog.records(ids)
+    def _passages(self, item: Item, made: str) -> tuple[LoadedChunk, ...]:
+        """Those of a text as they are in the index, if that recipe still made them."""
+        with self._catalog.snapshot():
+            known = self._catalog.find(item.id)
+            ids = self._catalog.chunk_ids(item.id) if known is not None and known[1] == made else []
+            stored = self._catalog.records(ids)
         kept = (stored[one].chunk for one in ids)
         return tuple(LoadedChunk(one.modality, one.text, one.start, one.end, one.page) for one in kept)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .catalog.catalog import Catalog
     from .protocols import Describer, Encoder, Generator, Loader, Progress, Reranker, Transcriber
-    from .retrieval.channels import Channel, Probe
+    from .retrieval.channels import AnyChannel, Probe
     from .retrieval.ways import Way
     from .settings import Settings
     from .types import Modality, Resolved, Vectors
@@ -49,14 +49,16 @@ class Parts:
         self._settings = settings
         self._lock = threading.RLock()
         self._models: dict[str, tuple[tuple[str, ...], Any]] = {}
+        self._loads: dict[tuple[str, ...], threading.RLock] = {}
         self._loaders: dict[tuple[str, ...], Loader] = {}
-        self._channels = Channels(settings, self._lock)
+        self._channels = Channels(settings, threading.RLock())
         self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price, self._settings.media)
 
     def under(self, settings: Settings) -> Parts:
         """The same models and loaders under other ``settings`` that name the same ones (another strategy, a store)."""
         other = Parts(settings)
-        other._models, other._loaders, other._lock = self._models, self._loaders, self._lock
+        other._models, other._loaders = self._models, self._loaders
+        other._lock, other._loads = self._lock, self._loads
         other._limits = self._limits  # those in force, not a copy's: the generator stays
         return other
 
@@ -68,10 +70,6 @@ class Parts:
     # -- models ----------------------------------------------------------------------------------------------------
 
     def _model(self, model: str, progress: Progress | None) -> Any:
-        with self._lock:  # else two threads would load it twice
-            return self._loaded(model, progress)
-
-    def _loaded(self, model: str, progress: Progress | None) -> Any:
         choice = self._settings.chosen(model)
         if choice == NONE:
             return None
@@ -84,9 +82,8 @@ class Parts:
             *(str(getattr(self._settings, option)) for option in options),
             *["augmented"] * augmented,
         )
-        for known, made in self._models.values():  # one model may serve two settings
-            if known == key:
-                return made
+        if (made := self._there(key)) is not None:
+            return made
         # The text encoder of one strategy stays while another is tried.
         slot = (
             f"{model} of {'shared' if self._settings.strategy == 'shared' else 'others'}" * (model == "text") or model
@@ -94,22 +91,38 @@ class Parts:
         here = model != "generator" or "device" in options  # a provider's model has nothing to load
         if progress is not None and here:
             progress(f"loading {argument or name}", 0, None)
-        self._models.pop(slot, None)  # two big models need not be in memory at once
+        with self._lock:
+            load = self._loads.setdefault(key, threading.RLock())
+        with load:  # else two threads would load it twice; a lock each, as who needs another must not wait for this
+            made = self._there(key)
+            return self._load(slot, key, (model, choice)) if made is None else made
+
+    def _there(self, key: tuple[str, ...]) -> Any:
+        """The model of that key, if it is loaded: one may serve two settings."""
+        with self._lock:
+            return next((made for known, made in self._models.values() if known == key), None)
+
+    def _load(self, slot: str, key: tuple[str, ...], chosen: tuple[str, str]) -> Any:
+        model, choice = chosen
+        kind, name, argument = model_entry(model, choice)
+        with self._lock:
+            self._models.pop(slot, None)  # two big models need not be in memory at once
         try:
             made = registry.create(kind, name, argument, self._settings)
-            if augmented:
+            if "augmented" in key:
                 from .models.augmented import AugmentedEncoder
 
                 made = AugmentedEncoder(made)
             if model == "generator" and not made.instant:
                 made = Metered(made, self._limits)
-            self._models[slot] = (key, made)
         except ModelUnavailable as error:
             near = nearest(choice, known_values(model), cutoff=0.75)
             if near in {"", choice}:
                 raise
             raise ModelUnavailable(f"{error}. Or did you mean {near!r}?") from error.__cause__
-        return self._models[slot][1]
+        with self._lock:
+            self._models[slot] = (key, made)
+        return made
 
     def ways(self, progress: Progress | None = None, *, pictures: bool = True, sounds: bool = True) -> list[Way]:
         """How the strategy embeds and finds chunks.
@@ -238,7 +251,7 @@ class Parts:
         """
         return self._channels.probe(catalog, way, beside, (asked, query), lambda: self.loader("image", way.encoder))
 
-    def channel(self, catalog: Catalog, way: Way) -> Channel | None:
+    def channel(self, catalog: Catalog, way: Way) -> AnyChannel | None:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         return self._channels.channel(catalog, way)
 

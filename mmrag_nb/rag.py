@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .answering import Answering
@@ -13,13 +12,14 @@ from .errors import InvalidSetting, MMRagError
 from .fillable import Fillable
 from .generation.metering import SESSION
 from .generation.rewriting import FollowUp, full_question, within_budget
-from .keeping import existing
+from .keeping import existing, opened
 from .results import Answer
 from .searchable import scope
 from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from .generation.metering import Spent
     from .generation.rewriting import History
@@ -34,7 +34,8 @@ class MultimodalRAG(Fillable):
     settings
         The choices, instead of single ones by keyword.
     path
-        The file to keep the index in, created where absent; ``None`` keeps it in memory until :meth:`save`.
+        The file to keep the index in, created where absent; ``None`` keeps it in memory until :meth:`save`. Or
+        ``milvus:FILE.db`` or ``milvus:http://host:port/name``, for an index that outgrows the memory here.
     **choices
         Settings by name: ``preset="offline"``, ``clip=``, ``text=``, ``speech=``, ``generator=``, ``store=``,
         ``strategy=``, ``device=``, ``precision=``, ``k=``.
@@ -58,7 +59,7 @@ class MultimodalRAG(Fillable):
     def __init__(self, *, settings: Settings | None = None, path: str | Path | None = None, **choices: Any) -> None:
         if settings is not None and choices:
             raise InvalidSetting(f"give settings= or single choices such as {next(iter(choices))}=, not both")
-        catalog = Catalog(Path(path).expanduser() if path is not None else None)
+        catalog = opened(path) if path is not None else Catalog()
         super().__init__(catalog, settings or Settings(**choices))
 
     # -- ask -------------------------------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ class MultimodalRAG(Fillable):
 
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> MultimodalRAG:
-        """Open an index file with the models that made it, unless ``choices`` name others.
+        """Open an index, a file or in Milvus, with the models that made it, unless ``choices`` name others.
 
         Raises
         ------

@@ -71,6 +71,9 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
         "mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline", ("language",)
     ),
     ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
+    ("store", "faiss"): Entry("mmrag_nb.stores.faiss:store", "faiss", takes_model=True),
+    ("store", "chroma"): Entry("mmrag_nb.stores.chroma:ChromaStore", "chroma", takes_model=True),
+    ("store", "milvus"): Entry("mmrag_nb.stores.milvus:MilvusStore", "milvus", takes_model=True),
     ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),
     ("strategy", "grounded"): Entry("mmrag_nb.retrieval.grounded:ways"),
     ("strategy", "separate"): Entry("mmrag_nb.retrieval.separate:ways"),

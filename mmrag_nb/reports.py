@@ -196,3 +196,58 @@ class Removal(Shown):
             {"name": item.name, "modality": item.modality, "chunks": self.chunks.get(item.id, 0), "uri": item.uri}
             for item in self.items
         ]
+
+
+@dataclass(frozen=True, repr=False)
+class ExportReport(Shown):
+    """What one call of ``export`` wrote."""
+
+    path: str
+    """The file, or the folder."""
+    form: str
+    """``parquet`` or ``datasets``."""
+    rows: int
+    """One a chunk."""
+    items: Mapping[str, int] = field(default_factory=dict)
+    """Items by modality."""
+    vectors: Mapping[str, str] = field(default_factory=dict)
+    """By column: which vectors it holds."""
+    size: int = 0
+    """Bytes."""
+    seconds: float = 0.0
+
+    _renderer: ClassVar[str] = "mmrag_nb.notebook.render.exported"
+    _columns: ClassVar[list[str] | None] = ["column", "vectors"]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [{"column": name, "vectors": what} for name, what in self.vectors.items()]
+
+
+@dataclass(frozen=True, repr=False)
+class ImportReport(Shown):
+    """What one call of ``import_vectors`` brought."""
+
+    items: Mapping[str, int]
+    """Items by modality, of those that are in the index now."""
+    added: int
+    """Items that are new, or had no such vector before."""
+    reused: int
+    """Items that were in the index already, with their vector."""
+    spaces: Mapping[str, int] = field(default_factory=dict)
+    """Vectors by space, of the rows that were taken."""
+    agreement: str = ""
+    """How the vectors were compared with the model they are said to be of, and how they agree."""
+    skipped: tuple[Skipped, ...] = ()
+    """Rows that were left out."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """(where, remark)."""
+    models: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by stage: ``read``, ``check``, ``load``, ``commit``."""
+
+    _renderer: ClassVar[str] = "mmrag_nb.notebook.render.imported"
+    _columns: ClassVar[list[str] | None] = ["source", "outcome", "detail"]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        skipped = [{"source": s.source, "outcome": "skipped", "detail": s.reason} for s in self.skipped]
+        return [*skipped, *({"source": where, "outcome": "note", "detail": note} for where, note in self.notes)]

@@ -98,7 +98,7 @@ class Searching(Finding):
             folded = settings.fold and not ranking.how.raw
             diversity = 0.0 if ranking.how.raw else settings.diversity
             chosen = select(ranking.order, ranking.probes, self._catalog, k, folded=folded, diversity=diversity)
-            longest = max((len(probe.channel.ids) for probe in ranking.probes), default=0)
+            longest = max((probe.channel.most for probe in ranking.probes), default=0)
             if len(chosen.places) >= k or depth >= longest:
                 return ranking, chosen
             depth *= _DEEPER

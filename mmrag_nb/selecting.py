@@ -107,7 +107,6 @@ def _vector(probes: Sequence[Probe], chunk: int, by: int) -> tuple[Vectors, str,
     seeing = sorted(range(len(probes)), key=lambda one: (probes[one].channel.modality != "image", one != by))
     for one in seeing:
         channel = probes[one].channel
-        row = int(channel.rows([chunk])[0])
-        if row >= 0:
-            return channel.vectors[row], channel.space, channel.modality
+        if (vector := channel.vector(chunk)) is not None:
+            return vector, channel.space, channel.modality
     return np.zeros(1, np.float32), f"chunk {chunk}", "text"  # found by its words alone: like nothing but its text

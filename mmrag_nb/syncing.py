@@ -49,9 +49,11 @@ class Syncing:
         self._base = Path.cwd()
         self._seen: dict[str, _Seen] = {}
         self._places: dict[str, str] = {}
+        self._instead: dict[str, str] = {}
+        """By item of which the place holds something else now: that item."""
         self._here = hashlib.sha256(os.fsencode(os.path.realpath(self._base))).hexdigest()[:8]
         if not catalog.read_only and _BASE not in catalog.meta() and not catalog.chunk_count():
-            catalog.note(_BASE, self._here)
+            catalog.amend(_BASE, lambda now: now or self._here)
 
     def notice(self, batch: Sequence[Resolved]) -> None:
         """Remember where items are found now and were found before; called before the index takes them in."""
@@ -66,7 +68,7 @@ class Syncing:
         found = [scope for scope in scopes(sources, self._base, records=self._records) if self._finds(scope)]
         relative = self._same_base(places, found)
         rest = [one for one in places if one.item not in self._seen and (relative or not is_relative(one.uri))]
-        copies = self._copied(tally.skipped)
+        copies = self._copied(tally.skipped, tally.before)
         changed = self._replaced(places, rest)
         self._compare(places, changed, tally, relative=relative)
         replaced = self._elsewhere(changed, copies)
@@ -74,9 +76,9 @@ class Syncing:
         gone = list(self._elsewhere(left, copies).values())
         copies.keep()
         going = [*replaced.values(), *(gone if prune else ())]
-        out = {one.item for one in [*going, *_parts_of_rows(going, rest)]}
+        out = {one.item: one.uri for one in [*going, *_parts_of_rows(going, rest)]}
         if out:
-            self._catalog.remove(sorted(out))
+            self._catalog.remove(list(out), at=out, instead={item: self._instead[item] for item in replaced})
         told = tuple(one.uri for one in gone)
         tally.gone, tally.removed = ((), told) if prune else (told, ())
         self._tell_kept(tally, [one for one in rest if one.item not in out])
@@ -105,10 +107,10 @@ class Syncing:
         meant = [uri for uri in earlier if uri in stays or any(scope.covers(self._at(uri)) for scope in found)]
         same = not earlier or (known != _SEVERAL and 2 * len(stays.intersection(meant)) >= max(1, len(meant)))
         if not self._catalog.read_only and any(is_relative(one.uri) for one in self._seen.values()):
-            if same:
-                self._catalog.note(_BASE, self._here)
+            if same:  # unless another notebook has said otherwise meanwhile
+                self._catalog.amend(_BASE, lambda now: self._here if now in {known, self._here} else _SEVERAL)
             elif known is not None:
-                self._catalog.note(_BASE, _SEVERAL)
+                self._catalog.amend(_BASE, lambda _: _SEVERAL)
         return same
 
     def _replaced(self, places: Sequence[Place], rest: Sequence[Place]) -> dict[str, Place]:
@@ -124,19 +126,21 @@ class Syncing:
                     # The same file may be a part of other records: these stay as they are.
                     if old.record == now.record or table_of(now.uri):
                         replaced[old.item] = old
+                        self._instead[old.item] = now.item
         return replaced
 
     # -- copies ----------------------------------------------------------------------------------------------------
 
-    def _copied(self, skipped: Sequence[Skipped]) -> Copies:
+    def _copied(self, skipped: Sequence[Skipped], before: Mapping[str, str]) -> Copies:
         """The places where the same content lies besides, those of this run among them."""
         copies = Copies(self._catalog)
         for twice in skipped:
             if twice.same in self._seen:
                 copies.add(twice.same, self._at(twice.source), twice.source)
         for item, one in self._seen.items():
-            if one.before and one.before != one.uri:
-                copies.add(item, self._at(one.before), one.before)
+            # Another notebook may have found it at yet another place since it was noticed.
+            for place in {one.before, before.get(item, "")} - {"", one.uri}:
+                copies.add(item, self._at(place), place)
         now = {self._at(one.uri): item for item, one in self._seen.items()}
         copies.forget(lambda item, place: is_gone(place) or now.get(place, item) != item)
         return copies
@@ -144,8 +148,7 @@ class Syncing:
     def _elsewhere(self, going: Mapping[str, Place], copies: Copies) -> dict[str, Place]:
         """Those of ``going`` that are nowhere else; what has a copy stays, as that."""
         for item in [item for item in going if item in copies]:
-            (known, _) = self._catalog.found([item])[item]
-            self._catalog.update(replace(known, uri=copies.take(item)))
+            self._catalog.move(item, going[item].uri, copies.take(item))
         return {item: one for item, one in going.items() if item not in copies.taken}
 
     # -- what has become of it -------------------------------------------------------------------------------------

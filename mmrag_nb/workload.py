@@ -39,6 +39,8 @@ class Tally:
     moved: tuple[tuple[str, str], ...] = ()
     gone: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    before: dict[str, str] = field(default_factory=dict)
+    """By item, by its content hash: where the index knew it when this run took it in (URI)."""
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -56,6 +58,10 @@ class Tally:
         if fresh:
             self.anew.add(item.uri)
         self.reused += not fresh
+
+    def remember(self, before: Mapping[str, str]) -> None:
+        """Note where items were known, the first time that they are taken in."""
+        self.before = {**before, **self.before}
 
     def note(self, item: str, remark: str) -> None:
         """Remark something on an item, once."""
@@ -99,6 +105,8 @@ class Work:
     """Whether there is speech in it that no transcriber could be had for: the next run tries again."""
     section: tuple[int, bool] | None = None
     """As :attr:`~mmrag_nb.catalog.entries.Entry.section`."""
+    run: str = ""
+    """As :attr:`~mmrag_nb.catalog.entries.Entry.run`."""
 
     @property
     def first(self) -> int:

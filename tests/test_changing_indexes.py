@@ -1,6 +1,6 @@
 """An index that changes while it is asked, by other threads and processes: what is kept of it stays right."""
 
-import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from mmrag_nb import MultimodalRAG, channelling, selecting
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.presets import NONE
 from mmrag_nb.retrieval.calibration import Statistics
 
@@ -45,7 +46,7 @@ def test_what_others_changed_during_a_measurement_is_not_kept_as_measured(tmp_pa
     rag.close()
     other.close()
     kept = scores(path)
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         db.execute("DELETE FROM calibrations")
     assert kept == pytest.approx(scores(path), abs=1e-9)
 
@@ -56,7 +57,7 @@ def test_damaged_statistics_are_measured_anew(tmp_path):
         rag.index(SENTENCES)
     before = scores(path)
     for damaged in (b"\x01\x02", Statistics.empty(2, 3).to_bytes(), np.full(9, np.nan).tobytes()):
-        with sqlite3.connect(path) as db:
+        with closing(Database(path)) as db:
             db.execute("UPDATE calibrations SET statistics = ?", (damaged,))
         assert scores(path) == pytest.approx(before, abs=1e-9)
 

@@ -1,7 +1,6 @@
 """What was made quick for large indexes finds just what the slow way finds."""
 
 import shutil
-import sqlite3
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from mmrag_nb import MultimodalRAG
 from mmrag_nb.bench import synthetic
 from mmrag_nb.catalog import lexicon, spaces
 from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.catalog.words import terms
 from mmrag_nb.retrieval import search, telling
 from mmrag_nb.retrieval.channels import Channel, Probe
@@ -59,7 +59,7 @@ def test_words_among_chosen_chunks(catalog, monkeypatch, size, block):
 @pytest.mark.parametrize("part", [None, "text", "image", "audio"])
 def test_vectors_come_by_chunk(catalog, path, monkeypatch, part, block):
     monkeypatch.setattr(spaces, "_BLOCK", block)
-    db = sqlite3.connect(path)
+    db = Database(path)
     slow = db.execute(
         "SELECT chunk, vector FROM views JOIN vectors USING (key) JOIN chunks ON chunks.id = chunk WHERE view = 'text'"
         + (" AND modality = ?" if part else ""),

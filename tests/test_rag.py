@@ -1,10 +1,13 @@
 """Index, search, ask, save, open: end to end, offline, with what ships in the package."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from mmrag_nb import MultimodalRAG
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.errors import (
     EmptyIndex,
     IndexFileError,
@@ -121,9 +124,7 @@ def test_opening_what_is_not_there_or_was_made_by_another_model(rag, folder, tmp
     rag.index(str(folder))
     path = rag.save(tmp_path / "lesson.mmrag")
     rag.close()
-    import sqlite3
-
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         db.execute("UPDATE spaces SET fingerprint = json_set(fingerprint, '$.revision', '0')")
     with MultimodalRAG.open(path) as opened, pytest.raises(IndexMismatch, match="index has revision=0"):
         opened.search("harp")

@@ -1,7 +1,7 @@
 """Three strategies over one index: each finds its own way, and none disturbs what another needs."""
 
 import shutil
-import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 
 from mmrag_nb import MultimodalRAG, registry
 from mmrag_nb.assets.demo.media import demo_folder
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.errors import IndexMismatch, InvalidSetting, MissingVectors
 from mmrag_nb.presets import NONE
 
@@ -173,11 +174,11 @@ def test_an_index_of_another_model_is_refused_and_not_filled_anew(tmp_path, stra
     with MultimodalRAG(preset="offline", ocr=NONE, path=path) as rag:
         rag.index([DEMO / "emoji" / "drawing_09.png", {"text": HARP}])
     shutil.copy(path, tmp_path / "renamed.mmrag")
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         db.execute("UPDATE spaces SET fingerprint = json_set(fingerprint, '$.revision', '0')")
     with MultimodalRAG.open(path, strategy=strategy) as rag, pytest.raises(IndexMismatch, match="revision=0"):
         rag.search("harp")
-    with sqlite3.connect(tmp_path / "renamed.mmrag") as db:
+    with closing(Database(tmp_path / "renamed.mmrag")) as db:
         db.execute("UPDATE vectors SET space = 'clip:another'")
         db.execute("INSERT INTO spaces VALUES ('clip:another', 8, '{}', '{}')")
         db.execute("UPDATE meta SET value = 'another' WHERE key = 'clip'")

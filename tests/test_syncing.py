@@ -1,7 +1,7 @@
 """Folders, globs, tables and addresses that are indexed again: what was added, changed, moved, removed."""
 
 import shutil
-import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from loopback import Loopback, begin
 from PIL import Image
 
 from mmrag_nb import MultimodalRAG
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.presets import NONE
 
 FRUIT = ("apple", "banana", "cherry", "damson")
@@ -152,8 +153,9 @@ def test_a_changed_file_is_replaced_and_its_old_words_are_nowhere(tmp_path, ther
         assert report.changed == ("notes/apple.txt",)
         assert texts(rag) == ["The ordinary leek."]
         assert set(rag.status().vectors.values()) == {1}
-    with sqlite3.connect(tmp_path / "lesson.mmrag") as db:
-        assert "zanzibarian" not in "\n".join(db.iterdump())
+    with closing(Database(tmp_path / "lesson.mmrag")) as db:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        assert not any("zanzibarian" in str(db.execute(f"SELECT * FROM {name}").fetchall()) for (name,) in tables)
 
 
 def test_a_changed_file_that_cannot_be_read_keeps_what_it_held_and_says_so(rag, there):

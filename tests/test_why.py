@@ -1,10 +1,13 @@
 """Why something was found, or was not: the shipped demo, offline, with the models that ship."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_sources
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.errors import EmptyIndex, InvalidSetting, MMRagError, UnknownName
 
 APPLE = "Which picture shows a red apple?"
@@ -254,10 +257,8 @@ def test_silence_and_what_was_not_transcribed_are_told_apart(tmp_path):
 
 def test_an_index_without_word_times_says_about(rag, tmp_path):
     """One that was made before they were kept."""
-    import sqlite3
-
     rag.save(tmp_path / "old.mmrag")
-    with sqlite3.connect(tmp_path / "old.mmrag") as db:
+    with closing(Database(tmp_path / "old.mmrag")) as db:
         db.execute("DELETE FROM previews WHERE kind = 'words'")
     with MultimodalRAG.open(tmp_path / "old.mmrag") as old:
         old.ask(WORKSHOP)

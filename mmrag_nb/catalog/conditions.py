@@ -127,6 +127,11 @@ def compared(name: str, comparison: str, other: str) -> Sql:
     return Sql.of(template, first, first, second, a.value, b.value)
 
 
+def negated(part: Sql) -> Sql:
+    """The opposite of ``part``; unknown where that is."""
+    return Sql.of("(NOT {})", part)
+
+
 def joined(word: str, parts: Sequence[Sql]) -> Sql:
     """``parts`` with AND or OR between them."""
     return parts[0] if len(parts) == 1 else Sql.of(f"({f' {word} '.join(['{}'] * len(parts))})", *parts)

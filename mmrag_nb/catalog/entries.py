@@ -32,6 +32,8 @@ class Entry:
     section: tuple[int, bool] | None = None
     """Of a part of an item that comes in several: ordinal of its first chunk, and whether it is the last part. ``None``
     for an item as a whole."""
+    run: str = ""
+    """Stands for whoever reads these sections: those of two would not fit together. Empty where that is not told."""
 
 
 @dataclass(frozen=True)

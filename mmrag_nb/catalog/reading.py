@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,12 +15,13 @@ from .entries import BEGUN, Described, Stored
 from .where import parse
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from mmrag_nb.types import Modality
+
+    from .database import Database
 
 OF_ITEM = ("items.hash IN (SELECT value FROM json_each(?))", "? IS NULL")
 """Some items, or all: a condition that an index can serve. :func:`hashes` makes its value."""
@@ -40,7 +42,7 @@ class Place(NamedTuple):
 class Reading:
     """What holds the items of a :class:`~mmrag_nb.catalog.catalog.Catalog`, over an open database."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Database) -> None:
         self._lock = threading.RLock()
         self._db = db
         self._changes = 0
@@ -54,6 +56,22 @@ class Reading:
         """
         with self._lock:
             return self._changes, int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read within the block be of one state of the index, whatever others write meanwhile.
+
+        What is written within it fails; threads of this process wait.
+        """
+        with self._lock:
+            within = self._db.in_transaction  # of one state already
+            try:
+                if not within:
+                    self._db.execute("BEGIN")
+                yield
+            finally:
+                if not within and self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         with self._lock:
@@ -216,12 +234,30 @@ class Reading:
             It names what no item has.
         """
         wanted = parse(where)
-        with self._lock:
-            self._db.create_function("name_of", 1, name_of, deterministic=True)
+        with self.snapshot():
+            self._db.create_scalar_function("name_of", name_of, 1, deterministic=True)  # type: ignore[arg-type]
             condition, values = wanted.sql(wanted.keys(self._rows))
             query = f"SELECT chunks.id FROM chunks JOIN items ON items.id = item WHERE {condition} ORDER BY chunks.id"  # noqa: S608
             rows = self._rows(query, values)
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def limit(self, modalities: Sequence[Modality] | None, where: str | None) -> Any:
+        """What may be found: the ids, ascending, of the chunks of these modalities that fit a filter.
+
+        Raises
+        ------
+        InvalidSetting, UnknownName
+            As :meth:`chunks_where`.
+        """
+        allowed = None if modalities is None else self.chunks_among(modalities)
+        if where is None:
+            return allowed
+        fitting = self.chunks_where(where)
+        return fitting if allowed is None else np.intersect1d(allowed, fitting, assume_unique=True)
+
+    def within(self, ids: NDArray[np.int64], limit: Any) -> NDArray[np.int64]:
+        """Those of ``ids`` that a :meth:`limit` lets be found."""
+        return ids[np.isin(ids, limit)]
 
     def records(self, chunk_ids: Sequence[int]) -> dict[int, Stored]:
         """Chunks by id, with their items."""
@@ -232,10 +268,12 @@ class Reading:
             FROM chunks JOIN items ON items.id = chunks.item WHERE chunks.id IN (SELECT value FROM json_each(?))"""
         said: dict[int, dict[str, Described]] = {}
         spoken = "SELECT chunk, kind, model, text FROM descriptions WHERE chunk IN (SELECT value FROM json_each(?))"
-        for chunk, kind, model, text in self._rows(spoken, (wanted,)):
+        with self.snapshot():
+            told, rows = self._rows(spoken, (wanted,)), self._rows(query, (wanted,))
+        for chunk, kind, model, text in told:
             said.setdefault(int(str(chunk)), {})[str(kind)] = Described(str(model), str(text))
         found = {}
-        for row in self._rows(query, (wanted,)):
+        for row in rows:
             item, number = _item(row[7:13]), int(str(row[0]))
             kept = Chunk(item.id, *row[1:7])  # type: ignore[arg-type]
             found[number] = Stored(kept, item, json.loads(str(row[13])), said.get(number, {}))

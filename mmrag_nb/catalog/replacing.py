@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from .entries import BEGUN
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mmrag_nb.types import Chunk, Item, Metadata
 
+    from .database import Database
     from .entries import Described, Entry
     from .reading import Reading
 
 _BEHIND_ALL = 1 << 60
+_LAST = "last chunk"
+"""What the index notes the highest id under that a chunk has had."""
 _OF_CONTENT = ("image", "audio")
 """Views that hold whatever is said of an item."""
 
@@ -42,7 +44,7 @@ def other_views(catalog: Reading, entry: Entry) -> dict[int, tuple[list[tuple[st
     return kept
 
 
-def make_room(db: sqlite3.Connection, entry: Entry, *, anew: bool) -> None:
+def make_room(db: Database, entry: Entry, *, anew: bool) -> None:
     """Delete what stands where the section ``entry`` goes, and behind the last one.
 
     Where an item is made ``anew`` by another recipe, its words go at once: a run that goes on where this one is stopped
@@ -61,6 +63,20 @@ def make_room(db: sqlite3.Connection, entry: Entry, *, anew: bool) -> None:
     for table in ("chunks", "previews"):
         place = f"DELETE FROM {table} WHERE item = {number} AND ordinal >= ? AND ordinal < ?"  # noqa: S608
         db.execute(place, (entry.item.id, first, until))
+
+
+def fresh_ids(db: Database, n: int) -> Iterator[int]:
+    """``n`` ids for chunks that none has ever had, within the open transaction.
+
+    SQLite would give those of what was removed again, and whoever is searching meanwhile would take one for the other.
+    """
+    (last,) = db.execute(
+        "SELECT max(ifnull((SELECT max(id) FROM chunks), 0), "
+        "ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?1), 0))",
+        (_LAST,),
+    ).fetchone()
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_LAST, str(last + n)))
+    return iter(range(last + 1, last + n + 1))
 
 
 def said_of(item: Item) -> tuple[str, Metadata]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-import sqlite3
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import apsw
 
 from mmrag_nb.errors import IndexFileError
 
+from .checksums import FORMAT
+from .database import OF_THE_DISK, PAGE, Database, told
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 2
+VERSION = FORMAT
 """``PRAGMA user_version`` of the files this code writes."""
 
 APPLICATION_ID = 0x6D6D7267
@@ -136,10 +142,12 @@ CREATE TRIGGER chunk_words_go AFTER DELETE ON chunks BEGIN DELETE FROM words WHE
 {_ADDED}
 """  # noqa: S608
 """Version 1 knew neither records nor descriptions, and said in a recipe what was embedded: a picture's name beside its
-text, or the text alone. Of what is no picture, these are the same."""
+text, or the text alone. Of what is no picture, these are the same. Version 2 had no checksums."""
 
 
-def connect(path: Path | None) -> sqlite3.Connection:
+_CACHE = 32_768
+"""KiB of pages that are kept in memory at most: the inner pages of the vectors' index, of 100,000 of them and more."""
+def connect(path: Path | None) -> Database:
     """Open the index at ``path``, creating it where absent; ``None`` keeps it in memory.
 
     Raises
@@ -149,24 +157,32 @@ def connect(path: Path | None) -> sqlite3.Connection:
     """
     if path is not None and not path.parent.is_dir():
         raise IndexFileError(f"there is no folder {path.parent} to keep {path.name} in: make it, or name another")
-    frozen = read_only(path)  # taken as it lies there, no lock or log beside it
-    name = f"{path.resolve().as_uri()}?mode=ro&immutable=1" if path is not None and frozen else str(path or ":memory:")
+    frozen = read_only(path)
     try:
-        # A kernel runs callbacks (widgets, timers) on other threads; Catalog serialises them with a lock.
-        connection = sqlite3.connect(name, check_same_thread=False, isolation_level=None, uri=frozen)
-        if frozen and connection.execute("PRAGMA user_version").fetchone()[0] in range(1, VERSION):
-            connection = _copied(connection)  # what may not be written is brought up to date in memory
-    except sqlite3.Error as error:
-        raise IndexFileError(f"{path} cannot be opened: {error}") from error
+        return _opened(path, frozen=frozen)
+    except IndexFileError as error:
+        # On a disk that is full, the log that even readers need cannot be made.
+        if path is None or frozen or not path.is_file() or not isinstance(error.__cause__, OF_THE_DISK):
+            raise
+        with suppress(IndexFileError):
+            return _opened(path, frozen=True)
+        raise
+
+
+def _opened(path: Path | None, *, frozen: bool) -> Database:
+    with told(path):
+        db = Database(path, frozen=frozen)
     try:
-        _prepare(connection, path)
-    except sqlite3.DatabaseError as error:
-        connection.close()
+        if frozen and version_of(db, path) in range(1, VERSION):
+            db = _copied(db)  # what may not be written is brought up to date in memory
+        _prepare(db, path)
+    except apsw.Error as error:
+        db.close()
         raise IndexFileError(f"{path} cannot be read as an index: {error}") from error
     except BaseException:
-        connection.close()
+        db.close()
         raise
-    return connection
+    return db
 
 
 def read_only(path: Path | None) -> bool:
@@ -174,27 +190,78 @@ def read_only(path: Path | None) -> bool:
     return path is not None and path.is_file() and not all(os.access(part, os.W_OK) for part in (path, path.parent))
 
 
-def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    if not empty and application != APPLICATION_ID:
+def _prepare(db: Database, path: Path | None) -> None:
+    version = version_of(db, path)
+    writable = path is not None and not db.frozen
+    if version == 0:
+        db.execute(f"PRAGMA page_size = {PAGE}")
+        db.reserve()
+    if writable:
+        db.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+        db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten; pages that were split long before have leftovers of it, too, unless it always was.
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute(f"PRAGMA cache_size = -{_CACHE}")
+    if version < VERSION:
+        _bring_up_to_date(db, path)
+
+
+def version_of(db: Database, path: object) -> int:
+    """The format of an index, 0 of an empty one.
+
+    Raises
+    ------
+    IndexFileError
+        It is another database, or of a later format.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    if not db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        return 0
+    if application != APPLICATION_ID:
         raise IndexFileError(f"{path} is a database, but not an index made by mmrag_nb")
     if version > VERSION:
         raise IndexFileError(
             f"{path} has format {version}, this version reads up to {VERSION}: pip install --upgrade mmrag-nb"
         )
-    if path is not None and not read_only(path):
-        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
-        connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if empty or version < VERSION:
-        script = f"{TABLES} {_ADDED} PRAGMA application_id = {APPLICATION_ID};" if empty else _FROM_1
-        connection.executescript(f"BEGIN; {script} PRAGMA user_version = {VERSION}; COMMIT;")
+    return int(version)
 
 
-def _copied(connection: sqlite3.Connection) -> sqlite3.Connection:
-    copy = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-    connection.backup(copy)
-    connection.close()
+def _bring_up_to_date(db: Database, path: Path | None) -> None:
+    """Make the tables, or make them those of now. Wherever this is stopped, it is gone on with the next time."""
+    with _alone(db):
+        if (version := version_of(db, path)) == 0:  # another may have made them while this one waited
+            db.execute(f"{TABLES} {_ADDED} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};")
+        elif version == 1:
+            db.execute(f"{_FROM_1} PRAGMA user_version = 2;")
+    if version_of(db, path) == 2:
+        # Only format 3 says that there are checksums, and so comes last. The new pages go by way of the log: until
+        # all are in it, the file is what it was.
+        if db.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
+            raise IndexFileError(f"{path} cannot be brought up to date on this disk: copy it to another")
+        db.reserve()
+        db.execute("VACUUM")
+        with _alone(db):
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _alone(db: Database) -> Iterator[None]:
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _copied(db: Database) -> Database:
+    copy = Database()
+    db.copy_to(copy)
+    db.close()
+    copy.frozen = True
     return copy

@@ -32,16 +32,20 @@ import sys
 import unicodedata
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
 
-from .conditions import BUILT_IN, Sql, compared, contains, equals, joined, missing, ordered, true
+from . import conditions
+from .conditions import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .conditions import Value
+    from .conditions import Sql, Value
+    from .language import Language
+
+T = TypeVar("T")
 
 LONGEST = 1_000
 """Characters of a filter."""
@@ -138,6 +142,11 @@ def parse(where: str) -> Filter:
     >>> sorted(parse("species == 'rose' and 10 <= price < 50").names)
     ['price', 'species']
     """
+    return Filter(*read(where, conditions))
+
+
+def read(where: str, language: Language[T]) -> tuple[frozenset[str], T]:
+    """The names in a filter, and its condition put into ``language``; see :func:`parse`."""
     if not isinstance(where, str) or not where.strip():
         raise _wrong(repr(where), _EXAMPLE)
     if len(where) > LONGEST:
@@ -155,9 +164,9 @@ def parse(where: str) -> Filter:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise _explained(where, error) from error
     _measure(tree)
-    reader = _Reader(text, set())
+    reader = _Reader(text, set(), language)
     condition = reader.condition(tree)
-    return Filter(frozenset(reader.names), condition)
+    return frozenset(reader.names), condition
 
 
 def _wrong(piece: str, right: str) -> InvalidSetting:
@@ -187,34 +196,35 @@ def _measure(tree: ast.expr) -> None:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Reader(Generic[T]):
     """Translates the syntax tree of ``text``."""
 
     text: str
     names: set[str]
+    language: Language[T]
 
-    def condition(self, node: ast.expr) -> Sql:
+    def condition(self, node: ast.expr) -> T:
         if isinstance(node, ast.BoolOp):
             word = "AND" if isinstance(node.op, ast.And) else "OR"
-            return joined(word, [self.condition(part) for part in node.values])
+            return self.language.joined(word, [self.condition(part) for part in node.values])
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return Sql.of("(NOT {})", self.condition(node.operand))
+            return self.language.negated(self.condition(node.operand))
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             pairs = zip(sides, node.ops, sides[1:], strict=False)
-            return joined("AND", [self._comparison(node, *pair) for pair in pairs])
+            return self.language.joined("AND", [self._comparison(node, *pair) for pair in pairs])
         if isinstance(node, ast.Name):
-            return true(self._name(node))
+            return self.language.true(self._name(node))
         if isinstance(node, (ast.Constant, ast.Tuple, ast.List, ast.Set)):
             raise self._wrong(node, f"a value is no condition; {_EXAMPLE}")
         raise self._code(node)
 
-    def _comparison(self, whole: ast.expr, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Sql:
+    def _comparison(self, whole: ast.expr, left: ast.expr, op: ast.cmpop, right: ast.expr) -> T:
         negated = isinstance(op, (ast.NotEq, ast.NotIn, ast.IsNot))
         if isinstance(op, (ast.Is, ast.IsNot)):
             if not _is_none(right) or not isinstance(left, ast.Name):
                 raise self._wrong(whole, "is goes with None, as in price is None; else write ==")
-            found = missing(self._name(left))
+            found = self.language.missing(self._name(left))
         elif isinstance(op, (ast.In, ast.NotIn)):
             found = self._inclusion(whole, left, right)
         elif _is_none(left) or _is_none(right):
@@ -223,11 +233,11 @@ class _Reader:
             raise self._wrong(whole, "to ask for one of several, write species in ('rose', 'lily')")
         else:
             found = self._relation(whole, left, _ORDERS.get(type(op), "="), right)
-        return Sql.of("(NOT {})", found) if negated else found
+        return self.language.negated(found) if negated else found
 
-    def _relation(self, whole: ast.expr, left: ast.expr, relation: str, right: ast.expr) -> Sql:
+    def _relation(self, whole: ast.expr, left: ast.expr, relation: str, right: ast.expr) -> T:
         if isinstance(left, ast.Name) and isinstance(right, ast.Name):
-            return compared(self._name(left), relation, self._name(right))
+            return self.language.compared(self._name(left), relation, self._name(right))
         if isinstance(right, ast.Name):
             left, relation, right = right, _MIRRORED.get(relation, "="), left
         value = self._value(right)
@@ -235,17 +245,17 @@ class _Reader:
             self._value(left)  # which has its own complaint
             raise self._wrong(whole, f"it names no field; {_EXAMPLE}")
         if relation == "=":
-            return equals(self._name(left), [value])
+            return self.language.equals(self._name(left), [value])
         if isinstance(value, bool):
             raise self._wrong(whole, "true and false have no order; write == or !=")
-        return ordered(self._name(left), relation, value)
+        return self.language.ordered(self._name(left), relation, value)
 
-    def _inclusion(self, whole: ast.expr, left: ast.expr, right: ast.expr) -> Sql:
+    def _inclusion(self, whole: ast.expr, left: ast.expr, right: ast.expr) -> T:
         if isinstance(right, ast.Name) and not isinstance(left, ast.Name):
             value = self._value(left)
-            return contains(self._name(right), value)
+            return self.language.contains(self._name(right), value)
         if isinstance(left, ast.Name) and isinstance(right, (ast.Tuple, ast.List, ast.Set)) and right.elts:
-            return equals(self._name(left), [self._value(one) for one in right.elts])
+            return self.language.equals(self._name(left), [self._value(one) for one in right.elts])
         if isinstance(left, ast.Name) and isinstance(right, ast.Constant):
             raise self._wrong(whole, "one value in brackets needs a comma, ('rose',); or write ==")
         raise self._wrong(whole, "in takes values or one name: species in ('rose', 'lily'), 'red' in tags")

@@ -5,64 +5,31 @@ from __future__ import annotations
 import json
 import math
 import secrets
-import sqlite3
-from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import IndexFileError
-
 from .entries import BEGUN
-from .lexicon import Lexicon
+from .noting import Noting
+from .relying import Relied, forget_sections, rely, take_section
 from .removal import give_back, remove_items
-from .replacing import make_room, other_views, said_of
+from .replacing import fresh_ids, make_room, other_views, said_of
 from .spaces import LITTLE
 from .words import searchable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmrag_nb.types import Item, Metadata, Modality, Vectors
+    from mmrag_nb.types import Item, Metadata
 
-    from .entries import Described, Entry
-
-_OF_THE_DISK = ("disk is full", "disk I/O error", "readonly database")
-"""What SQLite says where writing fails through no fault of ours; Python 3.10 has no codes for it."""
+    from .database import Database
+    from .entries import Described, Entry, Stored
 
 
-class Writing(Lexicon):
+class Writing(Noting):
     """The writing half of a :class:`~mmrag_nb.catalog.catalog.Catalog`, over an open database."""
-
-    path: Path | None
-    read_only: bool
-
-    @contextmanager
-    def _write(self, *, contents: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction, of what is in the index or else of what is noted beside it."""
-        if self.read_only:
-            raise IndexFileError(
-                f"{self.path} may only be read: copy it to a folder of your own, or save under a new name"
-            )
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise IndexFileError(f"{self.path} is being written elsewhere ({error}): try again") from error
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException as error:
-                if self._db.in_transaction:  # SQLite has done it itself where the disk was full
-                    self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and any(what in str(error) for what in _OF_THE_DISK):
-                    where = self.path or "the index"
-                    told = f"{where} cannot be written ({error}): make room, or save elsewhere"
-                    raise IndexFileError(told) from error
-                raise
-            self._changes += contents
 
     def register(self, space: str, dimension: int, fingerprint: Mapping[str, str], versions: Mapping[str, str]) -> None:
         """Note that ``space`` is about to be filled by the model of ``fingerprint``.
@@ -78,27 +45,47 @@ class Writing(Lexicon):
         if self._rows("SELECT 1 FROM spaces WHERE (name, dimension, fingerprint, versions) = (?, ?, ?, ?)", row):
             return
         with self._write(contents=False) as db:
-            db.execute("DELETE FROM backgrounds WHERE space = ?", (space,))
-            db.execute("INSERT OR REPLACE INTO spaces VALUES (?, ?, ?, ?)", row)
+            rely(self, db, {space: Relied(dimension, fingerprint, versions)})
 
     def add(
         self,
         entries: Iterable[Entry],
         vectors: Mapping[str, Mapping[str, NDArray[np.float32]]],
         meta: Mapping[str, str] | None = None,
-    ) -> None:
+        relied: Mapping[str, Relied] | None = None,
+    ) -> dict[str, str]:
         """Keep ``entries``, ``vectors`` (by space, then key) and ``meta`` (what made them) in one transaction.
 
         An item known by its hash is replaced; a section replaces the chunks in its place, the last one also what
-        is behind it.
+        is behind it. ``relied``, by space: what was found in the index while the vectors were made.
+
+        Returns
+        -------
+        dict of str to str
+            The URIs, by hash, of those items that were known.
+
+        Raises
+        ------
+        IndexMismatch, VectorsGoneError
+            Another notebook has written meanwhile, so that this is not so any longer; nothing is kept.
+        TakenOverError
+            Another has removed what a section belongs to, or begun to read it; nothing is kept.
         """
+        entries = list(entries)
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
+            # So that a question, which comes later, has nothing to write.
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('identity', ?)", (secrets.token_hex(8),))
+            rely(self, db, relied or {})
             _add_vectors(db, vectors)
+            known = self.found([entry.item.id for entry in entries])
+            ids = fresh_ids(db, sum(len(entry.chunks) for entry in entries))
             for entry in entries:
-                self._add_entry(db, entry)
+                take_section(db, entry)
+                self._add_entry(db, entry, ids)
+        return {one: item.uri for one, (item, _) in known.items()}
 
-    def _add_entry(self, db: sqlite3.Connection, entry: Entry) -> None:
+    def _add_entry(self, db: Database, entry: Entry, ids: Iterator[int]) -> None:
         item = entry.item
         kept = other_views(self, entry)
         if entry.section is None:
@@ -123,14 +110,15 @@ class Writing(Lexicon):
             said,
         )
         (number,) = db.execute("SELECT id FROM items WHERE hash = ?", (item.id,)).fetchone()
-        named = _named(item)
+        words = searchable(named(item))
         for chunk, views in zip(entry.chunks, entry.views, strict=True):
-            row = (number, chunk.ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
-            chunk_id = db.execute(
-                'INSERT INTO chunks (item, ordinal, modality, text, start, "end", page) VALUES (?, ?, ?, ?, ?, ?, ?)',
+            chunk_id = next(ids)
+            row = (chunk_id, number, chunk.ordinal, chunk.modality, chunk.text, chunk.start, chunk.end, chunk.page)
+            db.execute(
+                'INSERT INTO chunks (id, item, ordinal, modality, text, start, "end", page) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
-            ).lastrowid
-            assert chunk_id is not None
+            )
             others, described = kept.get(chunk.ordinal, ([], {}))
             described = {**described, **entry.described.get(chunk.ordinal, {})}
             fresh = {view for view, _ in views}
@@ -138,7 +126,7 @@ class Writing(Lexicon):
             db.executemany("INSERT OR IGNORE INTO views VALUES (?, ?, ?)", ((chunk_id, *view) for view in seen))
             db.execute(
                 "INSERT INTO words (rowid, text, name, described) VALUES (?, ?, ?, '')",
-                (chunk_id, searchable(chunk.text), named),
+                (chunk_id, searchable(chunk.text), words),
             )
             _describe(db, chunk_id, described)
         previews = ((number, *place, p.mime, p.data) for place, p in entry.previews.items())
@@ -151,9 +139,19 @@ class Writing(Lexicon):
         views: Mapping[int, Sequence[tuple[str, str]]],
         vectors: Mapping[str, Mapping[str, NDArray[np.float32]]],
         described: Mapping[int, Mapping[str, Described]],
+        relied: Mapping[str, Relied] | None = None,
+        of: Mapping[int, Stored] | None = None,
     ) -> None:
-        """Keep further views of chunks that are there, by chunk id, in one transaction; see :meth:`add`."""
+        """Keep further views of chunks that are there, by chunk id, in one transaction; see :meth:`add`.
+
+        Those are left out that are not, or no longer, what they were when their views were made, as ``of`` has it.
+        """
         with self._write() as db:
+            rely(self, db, relied or {})
+            there = self.records([*views, *described])
+            same = {one for one, now in there.items() if of is None or (one in of and _told_of(now, of[one]))}
+            views = {one: seen for one, seen in views.items() if one in same}
+            described = {one: said for one, said in described.items() if one in same}
             for chunk, seen in views.items():
                 names = json.dumps([view for view, _ in seen])
                 db.execute(
@@ -165,88 +163,83 @@ class Writing(Lexicon):
             for chunk, said in described.items():
                 _describe(db, chunk, said)
 
-    def update(self, *items: Item) -> None:
+    def update(self, *items: Item) -> dict[str, str]:
         """Take over where items are found now and what is said of them, in one transaction; their chunks stay.
 
         What is embedded of a name and of what is said goes, where these have changed.
+
+        Returns
+        -------
+        dict of str to str
+            Where they were known to be (URIs), by their hashes; not of those that are not in the index any more.
         """
-        known = self.found([item.id for item in items])
-        chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
-        with self._write() as db:
+        with self._write():
+            known = self.found([item.id for item in items])
             for item in items:
-                row = (item.uri, _json(item.metadata), *_record(item), item.id)
-                db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
-                db.execute(f"UPDATE words SET name = ? WHERE rowid IN ({chunks})", (_named(item), item.id))  # noqa: S608
-                if item.id in known and said_of(known[item.id][0]) != said_of(item):
-                    worded = f"{chunks} AND chunks.modality <> 'text'"
-                    db.execute(
-                        f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')",  # noqa: S608
-                        (item.id,),
-                    )
+                if item.id in known:
+                    self._take_over(item, known[item.id][0])
+        return {one: item.uri for one, (item, _) in known.items()}
 
-    def note(self, key: str, value: str) -> None:
-        """Keep ``value`` among what is known of the index as a whole, see :meth:`meta`; where it can be written."""
-        with suppress(IndexFileError), self._write(contents=False) as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    def move(self, item_hash: str, here: str, there: str) -> None:
+        """Take over that an item is no longer found at the URI ``here`` but ``there``; unless others know better."""
+        with self._write():
+            known, _ = self.find(item_hash) or (None, "")
+            if known is not None and known.uri == here:
+                self._take_over(replace(known, uri=there), known)
 
-    @property
-    def identity(self) -> str:
-        """Stands for this index wherever it lies: what is kept of it elsewhere goes by this."""
-        known = self.meta().get("identity")
-        if known is None:
-            known = secrets.token_hex(8)
-            self.note("identity", known)
-            known = self.meta().get("identity", str(self.path))  # another may have been first; or it may only be read
-        return known
+    def _take_over(self, item: Item, known: Item) -> None:
+        row = (item.uri, _json(item.metadata), *_record(item), item.id)
+        self._db.execute("UPDATE items SET uri = ?, metadata = ?, record = ?, record_name = ? WHERE hash = ?", row)
+        chunks = "SELECT chunks.id FROM chunks JOIN items ON items.id = chunks.item WHERE hash = ?"
+        words = f"UPDATE words SET name = ? WHERE rowid IN ({chunks})"  # noqa: S608
+        self._db.execute(words, (searchable(named(item)), item.id))
+        if said_of(known) != said_of(item):
+            worded = f"{chunks} AND chunks.modality <> 'text'"
+            gone = f"DELETE FROM views WHERE chunk IN ({worded}) AND view IN ('titled', 'grounded')"  # noqa: S608
+            self._db.execute(gone, (item.id,))
 
-    def remove(self, hashes: Sequence[str]) -> None:
+    def remove(
+        self, hashes: Sequence[str], at: Mapping[str, str] | None = None, instead: Mapping[str, str] | None = None
+    ) -> None:
         """Delete items by content hash, with what only they refer to; nothing of it stays in the file.
+
+        Those stay that others have found elsewhere meanwhile, not where ``at`` has it (URIs by hash), and those of
+        which the item that stands ``instead`` of them (by hash) is gone.
 
         Raises
         ------
         IndexFileError
             The file may only be read, or is being written elsewhere.
         """
+        at, instead = at or {}, instead or {}
+        with self._write() as db:
+            known = self.found([*hashes, *instead.values()])
+            going = [
+                one
+                for one in hashes
+                if one in known
+                and at.get(one, known[one][0].uri) == known[one][0].uri
+                and instead.get(one, one) in known
+            ]
+            fresh_ids(db, 0)
+            remove_items(db, going)
+            forget_sections(db, going)
         with self._lock:
-            self._db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not left in free pages
-            try:
-                with self._write() as db:
-                    remove_items(db, hashes)
-                give_back(self._db)
-            finally:
-                self._db.execute("PRAGMA secure_delete = OFF")
-
-    def set_background(self, space: str, modality: Modality, digest: str, vectors: Vectors) -> None:
-        """Keep the vectors (b, d) in ``space`` of the background queries of ``modality`` that ``digest`` stands for.
-
-        They only save time, so an index that cannot be written now goes without.
-        """
-        row = (space, modality, digest, vectors.astype(LITTLE).tobytes())
-        with suppress(IndexFileError), self._write(contents=False) as db:
-            db.execute("INSERT OR REPLACE INTO backgrounds VALUES (?, ?, ?, ?)", row)
-
-    def set_statistics(
-        self, channel: tuple[str, str, str, str], digest: str, last: int, statistics: bytes, state: object
-    ) -> None:
-        """Keep what background queries reach in ``channel``: (space, view, part, asked); see :meth:`statistics`.
-
-        They were measured while :attr:`generation` was ``state``, and are of no use where something has changed since:
-        the ids of what was removed are given again. They only save time, so an index that cannot be written now goes
-        without, too.
-        """
-        row = (*channel, digest, last, statistics)
-        with suppress(IndexFileError), self._write(contents=False) as db:
-            if self.generation == state:
-                db.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            give_back(self._db)
 
 
-def _add_vectors(db: sqlite3.Connection, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
+def _told_of(now: Stored, then: Stored) -> bool:
+    """Whether a chunk is what it was, and all that is said of it."""
+    return (now.chunk, now.described, said_of(now.item)) == (then.chunk, then.described, said_of(then.item))
+
+
+def _add_vectors(db: Database, vectors: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> None:
     for space, by_key in vectors.items():
         rows = ((space, key, vector.astype(LITTLE).tobytes()) for key, vector in by_key.items())
         db.executemany("INSERT OR IGNORE INTO vectors (space, key, vector) VALUES (?, ?, ?)", rows)
 
 
-def _describe(db: sqlite3.Connection, chunk: int, described: Mapping[str, Described]) -> None:
+def _describe(db: Database, chunk: int, described: Mapping[str, Described]) -> None:
     if described:
         rows = ((chunk, kind, said.model, said.text) for kind, said in described.items())
         db.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?, ?, ?)", rows)
@@ -264,7 +257,7 @@ def _json(value: Metadata) -> str:
     return json.dumps(finite, ensure_ascii=False, default=str)
 
 
-def _named(item: Item) -> str:
+def named(item: Item) -> str:
     """What the full-text index holds of an item besides its chunks' texts, of which a caption is one already."""
     said = (str(value) for key, value in item.metadata.items() if key != "caption")
-    return searchable(" ".join([item.words, *said]))
+    return " ".join([item.words, *said])

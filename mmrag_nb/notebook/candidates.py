@@ -7,6 +7,8 @@ EXAMPLES      the former, with commas between them
 PICTURE       a picture's file, or a folder on the way to it
 SOUND         the same of sound
 FILE          an index file, or a folder on the way to it
+PARQUET       a Parquet file, or a folder on the way to it
+VECTORS       an array's file or an export, and behind it a table's
 ITEM          something that is in the index, by its name
 FILTER        the names that a filter can ask for, each where one may stand
 SPACE         a vector space of the index
@@ -14,7 +16,7 @@ MODALITIES    kinds of content, with commas between them
 PROVIDER      whose key it is
 PROMPT        a prompt that can be chosen by name
 SETTING=VALUE a setting and its value, with commas between several
-STRATEGY      what that setting can be; so too PRESET, STORE, DEVICE and PRECISION
+STRATEGY      what that setting can be; so too CLIP, PRESET, STORE, DEVICE and PRECISION
 ============= =======================================================================
 
 ``choices=`` are offered as they are. Anything else is the user's to think of. One FILE or ITEM (``nargs="?"``) may be
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _TEXT = re.compile(r"""'[^']*'|"[^"]*\"""")
 _BEFORE_A_NAME = re.compile(r"(^|[(,=<>]|(^|\W)(and|or|not|in))\s*$")
+_ARRAYS, _TABLES = (".npy", ".parquet"), (".csv", ".tsv", ".parquet")
 _MOST_FILES = 5_000
 """Names of a folder that are looked at."""
 
@@ -66,7 +69,7 @@ class Place:
 
 def takes_whole_line(action: argparse.Action | None) -> bool:
     """Whether the free words are one name, which may hold blanks."""
-    return action is not None and action.nargs == "?" and action.metavar in {"FILE", "ITEM"}
+    return action is not None and action.nargs == "?" and action.metavar in {"FILE", "ITEM", "PARQUET"}
 
 
 def candidates(action: argparse.Action | None, place: Place, session: Session) -> list[str]:
@@ -165,6 +168,8 @@ _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "SOURCE": lambda place, _: _sources(place),
     "PICTURE": lambda place, _: _files(place.typed, lambda name: modality_of(name) == "image"),
     "SOUND": lambda place, _: _files(place.typed, lambda name: modality_of(name) == "audio"),
+    "PARQUET": lambda place, _: _files(place.typed, lambda name: name.endswith(".parquet")),
+    "VECTORS": lambda place, _: _files(place.typed, lambda name: name.endswith(_TABLES if place.words else _ARRAYS)),
     "FILE": lambda place, _: _files(place.typed, lambda name: name.endswith(".mmrag")),
     "ITEM": lambda place, session: [name for name in session.item_names() if name not in place.words],
     "EXAMPLE": _examples,
@@ -175,7 +180,10 @@ _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "PROVIDER": lambda place, _: [] if place.words else list(NAMES),
     "PROMPT": lambda place, _: [] if place.words else list(template_names()),
     "SETTING=VALUE": lambda place, session: _assignments(place.typed, session),
-    **{setting.upper(): _values_of(setting) for setting in ("strategy", "preset", "store", "device", "precision")},
+    **{
+        setting.upper(): _values_of(setting)
+        for setting in ("clip", "strategy", "preset", "store", "device", "precision")
+    },
 }
 
 

@@ -12,8 +12,10 @@ from .config import MMRag
 from .magics.ask import AskMagics
 from .magics.base import SessionMagics
 from .magics.compare import CompareMagics
+from .magics.exporting import ExportMagics
 from .magics.file import FileMagics
 from .magics.index import IndexMagics
+from .magics.jobs import JobMagics
 from .magics.key import KeyMagics
 from .magics.map import MapMagics
 from .magics.panel import PanelMagics
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
 
 _MAGICS = (
     IndexMagics,
+    JobMagics,
     AskMagics,
     SearchMagics,
     CompareMagics,
     WhyMagics,
     MapMagics,
     FileMagics,
+    ExportMagics,
     PanelMagics,
     PromptMagics,
     RemoveMagics,

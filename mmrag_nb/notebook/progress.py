@@ -12,11 +12,11 @@ import re
 import shutil
 import sys
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import clear_output, display
 
+from mmrag_nb.jobs import Meter
 from mmrag_nb.transcribing import SECONDS
 
 from .render import plain
@@ -30,51 +30,12 @@ if TYPE_CHECKING:
 
 _INTERVAL = 0.1
 """Seconds between updates: what an eye can follow, and a saved notebook's message log can bear."""
-_SLOW = ("loading", "transcribing", "trying", "writing")
+_SLOW = ("loading", "transcribing", "trying", "waiting", "writing")
 """Stages that may last for long without another word, and so are shown at once."""
-_WINDOW = 15.0
-"""Seconds over which a rate is taken: short enough to follow a change, long enough to be calm."""
-_TOLD_AFTER = 1.0
-"""Seconds of a stage before its rate says anything."""
 
 _STYLE = "font:13px/1.6 system-ui,sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere"
 _BAR = "width:9em;height:.7em;margin-inline-end:.8em;vertical-align:middle"
 _ALONE = re.compile(r"\s*(%%mmrag_|([^\W\d]\w*\s*=\s*)?%?mmrag_\w+[^\n]*$)")
-
-
-class Meter:
-    """How fast one stage goes, and how long it will take.
-
-    Rates are taken over the last seconds, between the moments at which something was finished: work that is done in
-    batches stands still between them, and neither the rate nor the time left should swing with that.
-    """
-
-    def __init__(self) -> None:
-        self._marks: deque[tuple[float, int]] = deque()
-
-    def see(self, now: float, done: int) -> None:
-        """Note that ``done`` are through at ``now``, seconds of a clock that never goes back."""
-        if self._marks and done < self._marks[-1][1]:
-            self._marks.clear()
-        if not self._marks or done > self._marks[-1][1]:
-            self._marks.append((now, done))
-        while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW:
-            self._marks.popleft()
-
-    def rate(self) -> float | None:
-        """How many are finished in a second; ``None`` before that can be told."""
-        if len(self._marks) < 2:
-            return None
-        (start, first), (end, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (end - start) if end - start >= _TOLD_AFTER else None
-
-    def left(self, now: float, total: int) -> float | None:
-        """Seconds until ``total`` are through; ``None`` before that can be told."""
-        rate = self.rate()
-        if rate is None:
-            return None
-        at, done = self._marks[-1]
-        return max(0.0, (total - done) / rate - (now - at))
 
 
 def line(stage: str, done: int, total: int | None, meter: Meter, now: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
@@ -124,6 +125,7 @@ def one_line(magic: Callable[..., Returned]) -> Callable[..., Returned]:
         except KeyboardInterrupt as error:
             # Where our code stood at Ctrl-C is of no use to a reader; IPython asks an exception how to be shown.
             error._render_traceback_ = lambda *_: ["KeyboardInterrupt"]  # type: ignore[attr-defined]
+            clear_frames(error.__traceback__)  # IPython keeps it, and so whatever was in hand
             raise
 
     return shortened

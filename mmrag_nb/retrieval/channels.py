@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,9 +21,64 @@ _UNCALIBRATED = Scale(0.0, 1.0)
 _UNKNOWN = np.empty(0)
 
 
+class AnyChannel(Protocol):
+    """One way to reach chunks: the vectors of one space, seen as one modality, wherever they lie."""
+
+    @property
+    def space(self) -> str:
+        """The space."""
+        ...
+
+    @property
+    def modality(self) -> Modality:
+        """What they are seen as."""
+        ...
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(n,) ids, ascending, of the chunks whose vectors are at hand."""
+        ...
+
+    @property
+    def vectors(self) -> Vectors:
+        """(n, d), row i of chunk ``ids[i]``."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """How many can be ranked."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def nearest(self, query: Vectors, k: int, allowed: Any) -> NDArray[np.int64]:
+        """The ``k`` chunks nearest to ``query`` (d,), among those ``allowed`` where this is given."""
+        ...
+
+    def cosines(self, query: Vectors, chunks: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) cosines of ``query`` to ``chunks``; NaN where the channel does not hold one."""
+        ...
+
+    def vector(self, chunk: int) -> Vectors | None:
+        """(d,) that of a chunk; ``None`` where the channel does not hold it."""
+        ...
+
+    def nearer(self, query: Vectors, cosine: float) -> int:
+        """How many chunks have a higher cosine to ``query``."""
+        ...
+
+    def floor(self, query: Vectors) -> float:
+        """The cosine to ``query`` above which all vectors are at hand."""
+        ...
+
+    def distinct(self, others: Sequence[AnyChannel]) -> int:
+        """How many chunks it and ``others`` hold together."""
+        ...
+
+
 @dataclass(frozen=True)
 class Channel:
-    """One way to reach chunks: the vectors of one space, seen as one modality."""
+    """A channel whose vectors are all in memory."""
 
     space: str
     modality: Modality
@@ -32,6 +87,39 @@ class Channel:
     vectors: Vectors
     """(n, d), row i of chunk ``ids[i]``."""
     store: Store
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def most(self) -> int:
+        """How many can be ranked: all."""
+        return len(self.ids)
+
+    def cosines(self, query: Vectors, chunks: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) cosines of ``query`` to ``chunks``; NaN where the channel does not hold one."""
+        rows = self.rows(chunks)
+        found = np.full(len(rows), np.nan, np.float32)
+        held = rows >= 0
+        found[held] = self.vectors[rows[held]] @ query
+        return found
+
+    def vector(self, chunk: int) -> Vectors | None:
+        """(d,) that of a chunk; ``None`` where the channel does not hold it."""
+        row = int(self.rows([chunk])[0])
+        return self.vectors[row] if row >= 0 else None
+
+    def nearer(self, query: Vectors, cosine: float) -> int:
+        """How many chunks have a higher cosine to ``query``."""
+        return int((self.vectors @ query > cosine).sum())
+
+    def floor(self, query: Vectors) -> float:  # noqa: ARG002
+        """The cosine above which all vectors are at hand: any."""
+        return -np.inf
+
+    def distinct(self, others: Sequence[AnyChannel]) -> int:
+        """How many chunks it and ``others`` hold together."""
+        return len(set(self.ids.tolist()).union(*(other.ids.tolist() for other in others)))
 
     def rows(self, chunks: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of ``chunks`` (m,), -1 where this channel does not hold one."""
@@ -52,7 +140,7 @@ class Channel:
 class Probe:
     """A question, or a part of one, put to a channel."""
 
-    channel: Channel
+    channel: AnyChannel
     query: Vectors
     """(d,), unit length."""
     scale: Scale = field(default=_UNCALIBRATED)
@@ -66,8 +154,4 @@ class Probe:
 
     def cosines(self, chunks: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """(m,) cosines to ``chunks``; NaN where the channel does not hold one."""
-        rows = self.channel.rows(chunks)
-        found = np.full(len(rows), np.nan, np.float32)
-        held = rows >= 0
-        found[held] = self.channel.vectors[rows[held]] @ self.query
-        return found
+        return self.channel.cosines(self.query, chunks)

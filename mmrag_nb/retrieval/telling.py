@@ -82,6 +82,10 @@ def _raw_ranks(probes: Sequence[Probe], chunks: NDArray[np.int64], how: How) -> 
     seen = np.stack([probe.cosines(chunks) for probe in probes]).astype(np.float64)
     own = by_parts(probes, seen, raw)
     reached = [not bool(np.isnan(column).all()) for column in seen.T]
+    floor = max(probe.channel.floor(probe.query) for probe in probes)
+    if floor > -np.inf:  # of what lies lower, not everything that is higher is at hand
+        alone = len({probe.part for probe in probes}) == 1
+        reached = [there and alone and float(score) >= floor for there, score in zip(reached, own, strict=True)]
     everything = _everything(probes, raw)
     limits = own + 1e-5  # float32 products of one row and of a whole matrix differ in the last bits
     if len(limits) <= _FEW:

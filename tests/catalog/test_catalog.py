@@ -1,12 +1,13 @@
 """The catalog keeps what it is given, finds it by words, and survives being saved and opened."""
 
-import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.database import PAGE, Database
 from mmrag_nb.catalog.entries import Entry
 from mmrag_nb.catalog.schema import VERSION
 from mmrag_nb.errors import IndexFileError, IndexMismatch
@@ -181,7 +182,7 @@ def test_what_is_no_index_is_refused(tmp_path):
     with pytest.raises(IndexFileError, match="cannot be read as an index"):
         Catalog(text)
     other = tmp_path / "other.db"
-    with sqlite3.connect(other) as db:
+    with closing(Database(other)) as db:
         db.execute("CREATE TABLE t (x)")
     with pytest.raises(IndexFileError, match="not an index made by mmrag_nb"):
         Catalog(other)
@@ -190,7 +191,7 @@ def test_what_is_no_index_is_refused(tmp_path):
 def test_a_later_format_is_refused_with_the_way_on(tmp_path):
     path = tmp_path / "lesson.mmrag"
     Catalog(path).close()
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(IndexFileError, match="pip install --upgrade"):
         Catalog(path)
@@ -205,6 +206,7 @@ def test_saving_over_an_index_whose_writer_was_killed_keeps_the_new_one(tmp_path
 import os, signal
 from pathlib import Path
 from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.database import PAGE, Database
 from mmrag_nb.catalog.entries import Entry
 from mmrag_nb.types import Chunk, Item
 catalog = Catalog(Path({str(path)!r}))
@@ -277,7 +279,7 @@ def test_a_background_that_cannot_be_kept_now_is_gone_without(catalog, tmp_path)
 def test_a_full_disk_is_told_and_what_was_there_stays(catalog, tmp_path):
     fill(catalog)
     catalog.save(tmp_path / "lesson.mmrag")
-    catalog._db.execute(f"PRAGMA max_page_count = {catalog.size() // 4096 + 2}")
+    catalog._db.execute(f"PRAGMA max_page_count = {catalog.size() // PAGE + 2}")
     with pytest.raises(IndexFileError, match=r"lesson\.mmrag cannot be written \(database or disk is full\)"):
         catalog.add([entry(f"{n}.txt", f"filler {n} " * 500) for n in range(50)], {})
     assert catalog.counts() == {"text": 2}

@@ -1,7 +1,6 @@
 """Filters find just what they say, tell a slip from a filter, and let nothing hostile through."""
 
 import random
-import sqlite3
 import time
 import warnings
 from contextlib import closing, suppress
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import integers
 
 from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.catalog.entries import Entry
 from mmrag_nb.catalog.where import LONGEST, parse
 from mmrag_nb.errors import InvalidSetting, MMRagError, UnknownName
@@ -319,11 +319,11 @@ def test_nothing_hostile_changes_the_file(tmp_path):
     path = tmp_path / "shop.mmrag"
     with closing(filled(*slow.entries(random.Random(2), 20), path=path)) as catalog:
         before = _state(path)
-        changes = catalog._db.total_changes
+        changes = catalog._db.total_changes()
         for where in [*HOSTILE, *(f"species == {text!r}" for text in HOSTILE if isinstance(text, str))]:
             with suppress(MMRagError):
                 catalog.chunks_where(where)
-        assert catalog._db.total_changes == changes
+        assert catalog._db.total_changes() == changes
     assert _state(path) == before
     assert not (tmp_path / "hacked").exists()
 
@@ -360,7 +360,7 @@ def test_the_longest_filters_stay_within_the_limits_of_sqlite(where):
 
 
 def _state(path):
-    with closing(sqlite3.connect(path)) as db:
+    with closing(Database(path)) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         counts = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone() for name in tables}
         schema = db.execute("SELECT * FROM sqlite_master ORDER BY name").fetchall()

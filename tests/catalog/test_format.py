@@ -1,8 +1,9 @@
 """Files of an earlier format open as if they were of this one; files of a later one are refused."""
 
 import os
-import sqlite3
+from contextlib import closing
 
+import apsw
 import pytest
 
 pytest.importorskip("torch")
@@ -10,6 +11,7 @@ pytest.importorskip("torch")
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.catalog.catalog import Catalog
+from mmrag_nb.catalog.database import Database
 from mmrag_nb.catalog.schema import APPLICATION_ID, VERSION
 from mmrag_nb.errors import IndexFileError
 from mmrag_nb.models.emoji import EmojiEncoder
@@ -70,12 +72,11 @@ def made(tmp_path_factory):
     with MultimodalRAG(preset="offline", speech=NONE, path=place / "now.mmrag") as rag:
         rag.index([EMOJI / "drawing_09.png", {"path": EMOJI / "drawing_04.png", "caption": "a lute"}])
         rag.index([{"text": HARP, "author": "Ottoline"}, {"text": CHINESE}])
-    with sqlite3.connect(place / "old.mmrag") as db:
-        db.executescript(FORMAT_1)
+    with closing(apsw.Connection(str(place / "old.mmrag"))) as db:
+        db.execute(FORMAT_1)
         db.execute("ATTACH ? AS now", (str(place / "now.mmrag"),))
-        db.executescript(ROWS)
-        db.executescript(f"PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION_ID};")
-    db.close()
+        db.execute(ROWS)
+        db.execute(f"PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION_ID};")
     return place / "old.mmrag"
 
 
@@ -97,12 +98,12 @@ def embedded(monkeypatch):
 
 
 def vectors(path):
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         return set(db.execute("SELECT space, key, vector FROM vectors"))
 
 
 def version(path):
-    with sqlite3.connect(path) as db:
+    with closing(Database(path)) as db:
         return db.execute("PRAGMA user_version").fetchone()[0]
 
 
@@ -164,9 +165,8 @@ def test_one_that_may_only_be_read_is_used_without_being_written(old, monkeypatc
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(old):
-    with sqlite3.connect(old) as db:
+    with closing(Database(old)) as db:
         db.execute("CREATE TABLE calibrations (other TEXT)")  # in the way of what is to be made
-    db.close()
     before = vectors(old)
     with pytest.raises(IndexFileError, match="cannot be read as an index"):
         Catalog(old)
@@ -175,9 +175,8 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(old):
 
 
 def test_a_file_of_a_later_format_is_refused_with_the_way_on(old):
-    with sqlite3.connect(old) as db:
+    with closing(Database(old)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
-    db.close()
     before = old.read_bytes()
     with pytest.raises(IndexFileError, match=f"has format {VERSION + 1}, .* pip install --upgrade mmrag-nb") as told:
         MultimodalRAG.open(old)

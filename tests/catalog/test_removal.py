@@ -1,7 +1,6 @@
 """What is removed is gone, with all that belongs to it alone; what others share stays."""
 
-import sqlite3
-
+import apsw
 import numpy as np
 import pytest
 
@@ -100,8 +99,8 @@ def test_removing_while_another_reads_works_and_the_reader_sees_it(tmp_path):
 
 
 def test_a_failed_removal_leaves_everything(catalog, monkeypatch):
-    monkeypatch.setattr("mmrag_nb.catalog.removal._ORPHANS", ("DELETE FROM no_such_table",))
-    with pytest.raises(sqlite3.OperationalError):
+    monkeypatch.setattr("mmrag_nb.catalog.removal.ORPHANS", ("DELETE FROM no_such_table",))
+    with pytest.raises(apsw.SQLError):
         catalog.remove(["hash of harp.txt"])
     assert catalog.counts() == {"text": 2}
     assert catalog.bm25(["strings"], 5)

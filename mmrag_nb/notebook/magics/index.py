@@ -22,6 +22,7 @@ from .base import SessionMagics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mmrag_nb.jobs import Job
     from mmrag_nb.reports import IndexReport, Plan
     from mmrag_nb.settings import Settings
 
@@ -43,6 +44,17 @@ class IndexMagics(SessionMagics):
         metavar="PATTERNS",
         help='What folders leave out, for this run: "*.tmp,drafts/".',
     )
+    @argument(
+        "--background",
+        action="store_true",
+        help="Go on with the next cell meanwhile: %%mmrag_status tells how far it is, %%mmrag_stop ends it.",
+    )
+    @argument(
+        "--engine",
+        default="",
+        metavar="ENGINE",
+        help="Who does the work of a large corpus, into an index in Milvus: ray, ray:auto or ray://HOST:10001.",
+    )
     @argument("--prune", action="store_true", help="Take out of the index what these folders no longer hold.")
     @argument(
         "--columns", type=column_kinds, metavar="KINDS", help='What tables\' columns hold: "photo=image id=ignore".'
@@ -57,7 +69,7 @@ class IndexMagics(SessionMagics):
     @one_line
     def mmrag_index(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> IndexReport | Plan | None:
+    ) -> IndexReport | Plan | Job | None:
         """Index pictures, sound and text: one source a line.
 
         A source is a path, a glob, a folder, an http(s) URL, or a Python object in double braces. What follows as
@@ -67,6 +79,9 @@ class IndexMagics(SessionMagics):
         Things that belong together are a record: a row of a DataFrame, of a CSV or Parquet file, a dict of lists, or
         with --records a folder. What the columns of a table hold is guessed and told; --columns says it: text, image,
         audio, video, path, url, metadata or ignore.
+
+        With --background the cell is through at once, and the next can ask for what is in the index by then; how far it
+        is stands below the cell. Of several such cells one is at work, the others follow in order.
 
         Examples::
 
@@ -82,6 +97,8 @@ class IndexMagics(SessionMagics):
             %mmrag_index notes/ --ignore "*.tmp,drafts/"
             %mmrag_index notes/ --prune
             %mmrag_index photos/ --clean skip
+            %mmrag_index lectures/ --background
+            %mmrag_index archive/ --engine ray
             %mmrag_index {{df}}
             %mmrag_index shop/products.csv --columns "photo=image note=text internal=ignore"
         """
@@ -97,13 +114,19 @@ class IndexMagics(SessionMagics):
             raise UsageError("nothing to index: name a source a line, such as photos/*.jpg (see %mmrag_index?)")
         rag = self._session.rag
         how = {"records": options.records, "columns": options.columns, "ignore": ",".join(options.ignore)}
+        if options.background:
+            if options.dry_run:
+                raise UsageError("--dry-run does nothing that could go on in the background: leave one of them out")
+            with _cleaning(rag.settings, options.clean):
+                job = rag.index_in_background(sources, **how, prune=options.prune, engine=options.engine)
+            return self._session.give(job, options.out)
         if options.dry_run:
             with _cleaning(rag.settings, options.clean), ProgressLine(self.shell) as progress:
                 plan = rag.plan(sources, **how, progress=progress)
             return self._session.give(plan, options.out)
         try:
             with _cleaning(rag.settings, options.clean), ProgressLine(self.shell) as progress:
-                report = rag.index(sources, **how, prune=options.prune, progress=progress)
+                report = rag.index(sources, **how, prune=options.prune, engine=options.engine, progress=progress)
         except (KeyboardInterrupt, MMRagError) as error:
             if rag.report is not None and (rag.report.items or isinstance(error, KeyboardInterrupt)):
                 display(rag.report)  # what was committed before stays

@@ -10,6 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import out, parse
 from mmrag_nb.notebook.render.facts import spent
+from mmrag_nb.notebook.render.status import of_jobs
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -31,6 +32,8 @@ class StatusMagics(SessionMagics):
     def mmrag_status(self, line: str) -> Status | None:
         """Show what is in the index, where it is kept, which models are chosen and what generators have cost.
 
+        While something is being indexed in the background, or where that has ended, it tells that, too.
+
         Examples::
 
             %mmrag_status
@@ -47,4 +50,5 @@ class StatusMagics(SessionMagics):
             status = replace(status, settings={**status.settings, "to compute": lacking})
         if told := spent(rag.spent):
             status = replace(status, settings={**status.settings, "spent so far": told})
+        status = replace(status, settings={**of_jobs(rag.jobs), **status.settings})
         return self._session.give(status, options.out)

@@ -12,8 +12,9 @@ from traitlets import Bool, Enum, Float, Instance, Int, List, Unicode, validate
 
 from mmrag_nb.checking import checked
 from mmrag_nb.errors import INTERRUPTED, GenerationError, MMRagError
+from mmrag_nb.jobs import Meter
 from mmrag_nb.notebook.pacing import Paced
-from mmrag_nb.notebook.progress import Meter, line
+from mmrag_nb.notebook.progress import line
 from mmrag_nb.notebook.render import card, plain, prose, writing
 from mmrag_nb.notebook.render.escape import escape
 from mmrag_nb.notebook.render.media import ROOM

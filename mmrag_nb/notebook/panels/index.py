@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from traitlets import Instance, Int, Unicode
 
 from mmrag_nb.errors import MMRagError
-from mmrag_nb.notebook.progress import Meter, line
+from mmrag_nb.jobs import Meter, Stopping
+from mmrag_nb.notebook.progress import line
 from mmrag_nb.notebook.render import plain, report
 from mmrag_nb.notebook.render.escape import escape, name, one_line
 from mmrag_nb.notebook.render.quantities import count
@@ -77,7 +78,7 @@ class IndexPanel(LivePanel):
         self._meters: dict[str, Meter] = {}
         self._told = 0.0
         self._running = Lock()
-        self._stopping = Event()
+        self._stopping = Stopping()
         super().__init__("index panel", LOOK)
         self.observe(self._selection, "selected")
         self.observe(lambda _: self.refresh(), ["page", "filter"])
@@ -99,7 +100,7 @@ class IndexPanel(LivePanel):
         KeyboardInterrupt
             The reader stopped it; what is in ``report`` stays.
         """
-        with self.working("indexing"), self._alone():
+        with self.working("indexing"), self._alone(), self._stopping.heeded():
             try:
                 done = self._rag.index(sources, progress=self._progress)
             finally:
@@ -113,7 +114,7 @@ class IndexPanel(LivePanel):
         if not self._running.acquire(blocking=False):
             raise MMRagError("other sources are being indexed: wait until that is done, or stop it")
         self._meters = {}
-        self._stopping.clear()
+        self._stopping = Stopping()
         try:
             self.refresh()
             yield
@@ -122,10 +123,14 @@ class IndexPanel(LivePanel):
             self.refresh()
 
     def stop(self) -> None:
-        """End the indexing that goes on, at its next step; what was committed before stays."""
+        """End the indexing that goes on, after the batch in hand; asked again, at its next step.
+
+        What was committed before stays.
+        """
         if self._running.locked():
-            self._stopping.set()
-            self.tell("stopping after the step in hand")
+            now = self._stopping.wished
+            self._stopping.wish(now=now)
+            self.tell("stopping at once" if now else "stopping after the batch in hand; Stop again ends it at once")
 
     def remove(self, which: Item | str) -> None:
         """Take one item out of the index; the file it came from stays.
@@ -297,8 +302,6 @@ class IndexPanel(LivePanel):
         return found
 
     def _progress(self, stage: str, done: int, total: int | None) -> None:
-        if self._stopping.is_set():
-            raise KeyboardInterrupt
         now = time.monotonic()
         meter = self._meters.setdefault(stage, Meter())
         meter.see(now, done)

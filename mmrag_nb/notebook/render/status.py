@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import job as jobs
 from . import plain
 from .escape import escape, one_line
 from .quantities import count
@@ -11,6 +12,7 @@ from .report import counted
 from .style import section
 
 if TYPE_CHECKING:
+    from mmrag_nb.jobs import Jobs
     from mmrag_nb.reports import Status
 
 
@@ -18,6 +20,19 @@ def _rows(status: Status) -> list[tuple[str, str]]:
     contents = f"{counted(status.items)}, {count(status.chunks, 'chunk')}" if any(status.items.values()) else "empty"
     vectors = [("vectors", f"{n:,} in {space}") for space, n in status.vectors.items()]
     return [("index", status.path), ("contents", contents), *vectors, *status.settings.items()]
+
+
+def of_jobs(line: Jobs) -> dict[str, str]:
+    """Return what is being indexed, what waits to be, and how the last run ended."""
+    here = list(line)
+    rows = {}
+    if here:
+        rows["indexing now"] = " · ".join(filter(None, [jobs.told(here[0]), jobs.since(here[0])]))
+    if len(here) > 1:
+        rows["waiting"] = f"{count(len(here) - 1, 'other run')} of indexing"
+    if (last := line.last) is not None and (last.report is not None or last.error is not None):
+        rows["indexed last"] = " · ".join(filter(None, [jobs.told(last), jobs.since(last)]))
+    return rows
 
 
 def html(status: Status) -> str:

@@ -1,0 +1,168 @@
+"""The process that speaks with Ray: ``python -m mmrag_nb.scaling.hosting``.
+
+Ray is not let into the notebook's own process, where it would fork beside the threads of other libraries (Milvus
+Lite's, say), write into cells, and stay. Here it is quiet, and gone with whoever began it: when standard input closes.
+One line of JSON comes in, what is to be done; lines of JSON go out, what becomes of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import traceback
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmrag_nb.errors import MMRagError
+
+from .encoding import Task
+from .engine import LOCAL, crew_for, local_resources
+from .listing import Named, Wanted
+from .pipeline import Conducting
+from .place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+_ATTEMPTS = 3
+"""On a busy machine Ray's own processes may not find each other in the fifteen seconds that they give themselves."""
+_PATIENCE = 0.3
+"""Seconds between two looks at how far it is."""
+_FAREWELL = 20.0
+"""Seconds that Ray has to end in."""
+
+
+def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, Any], None, None]:
+    """Run a pipeline on the Ray at ``address``, and yield what it tells; closed, it ends.
+
+    Yields
+    ------
+    mapping
+        ``told``: of some items, see :func:`~mmrag_nb.scaling.rows.pack_tally`. ``through``, ``listed``: sources.
+        ``error``: why it ended before its end.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
+    environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    if address == LOCAL:  # for nobody else on this machine
+        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        environment.pop("RAY_ADDRESS", None)
+    said = {"address": address, "wanted": asdict(replace(wanted, base=str(wanted.base))), "task": asdict(task)}  # type: ignore[arg-type]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mmrag_nb.scaling.hosting"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the notebook, which then closes this in order
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(said) + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                yield json.loads(line)
+        finally:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(_FAREWELL)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def main() -> None:
+    """Do what the first line of standard input says, until there is no more of it."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed is not ours
+
+    def tell(**what: Any) -> None:
+        out.write(json.dumps(what) + "\n")
+
+    said = json.loads(sys.stdin.readline())
+    over = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    wanted = Wanted(
+        [Named(**one) for one in said["wanted"]["sources"]], Path(said["wanted"]["base"]), said["wanted"]["ignore"]
+    )
+    task = Task(**{**said["task"], "place": Place(**said["task"]["place"])})
+    try:
+        _work(said["address"], wanted, task, tell, over)
+    except MMRagError as error:
+        tell(error=str(error))
+    except Exception as error:  # noqa: BLE001 - told where it can be seen
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        lines = str(error).strip().splitlines() or [""]
+        tell(error=f"Ray failed: {type(error).__name__}: {lines[-1][:300]} ({Path(last.filename).name}:{last.lineno})")
+
+
+def _work(address: str, wanted: Wanted, task: Task, tell: Callable[..., None], over: threading.Event) -> None:
+    ray = _connected(address)
+    try:
+        crew = crew_for(ray.cluster_resources(), servers=not task.place.lite)
+        conductor = ray.remote(Conducting).options(num_cpus=0, max_concurrency=8).remote()
+        run = conductor.run.remote(wanted, task, crew)
+        through, ended = 0, False
+        while not over.is_set():
+            told, listed, all_listed = ray.get(conductor.news.remote(_PATIENCE))
+            for one in told:
+                through += one.get("through", 0)
+                tell(told=one)
+            tell(through=through, listed=listed if all_listed else None)
+            if ended and not told:
+                ray.get(run)  # raises what went wrong
+                return
+            ended = ended or bool(ray.wait([run], timeout=0)[0])
+        ray.kill(conductor)
+    finally:
+        ray.shutdown()
+
+
+def _connected(address: str) -> Any:
+    """Ray, at ``address``, or started here.
+
+    Raises
+    ------
+    MMRagError
+        There is none.
+    """
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == LOCAL:
+        quiet |= local_resources()
+    told = ""
+    for _ in range(_ATTEMPTS if address == LOCAL else 1):
+        told = _refused(ray, address, quiet)
+        if not told:
+            return ray
+    if address == LOCAL:
+        raise MMRagError(f"Ray does not start on this machine ({told}): 'ray start --head' says more")
+    raise MMRagError(f"no Ray at {address!r} ({told}): is the cluster up? engine='ray' starts one on this machine")
+
+
+def _refused(ray: Any, address: str, how: Mapping[str, Any]) -> str:
+    """Connect; why that cannot be, empty where it can."""
+    try:
+        ray.init(address=address, **how)
+    except Exception as error:  # noqa: BLE001 - Ray raises no other where its own processes do not find each other
+        ray.shutdown()
+        return " ".join(str(error).split())[:200] or type(error).__name__
+    return ""
+
+
+if __name__ == "__main__":
+    main()

@@ -208,13 +208,16 @@ class Asking:
         """Compute what the strategy needs and the index lacks, once; what was made with other models stays as it is."""
         describing = self._parts.described_by(self._parts.telling)
         needed = (*(way.encoder.space + way.view for way in ways), *describing.values())
-        if self._whole == (self._catalog.generation, needed):
+        state = self._catalog.generation
+        if self._whole == (state, needed):
             return
         if self._completing.same_models() and not self._catalog.read_only:
             lacking = self._completing.lacking(ways)
             if lacking:
                 self._completed.append(self._completing.complete(ways, lacking, progress))
-        self._whole = (self._catalog.generation, needed)
+        now = self._catalog.generation
+        if now[1] == state[1]:  # else others have added something meanwhile, which was not looked at
+            self._whole = (now, needed)
 
 
 def _text(question: object) -> str:

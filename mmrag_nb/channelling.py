@@ -71,6 +71,13 @@ class Channels:
             self._stores[place] = (state, registry.create("store", kind, argument, self._settings, channel=name))
         return self._stores[place][1]
 
+    def close(self) -> None:
+        """Close the stores; what they keep stays."""
+        with self._lock:
+            self._channels.clear()
+            while self._stores:
+                self._stores.popitem()[1][1].close()
+
     def probe(
         self,
         catalog: Catalog,
@@ -128,7 +135,8 @@ class Channels:
 
         texts = encoder.background or queries()
         what = [path.name for path in drawings()] if asked == "image" else texts
-        digest = hashlib.sha256("\n".join(what).encode()).hexdigest()
+        made_by = [f"{name}={value}" for name, value in sorted(encoder.fingerprint.items())]
+        digest = hashlib.sha256("\n".join([*made_by, *what]).encode()).hexdigest()
         kept = catalog.background(encoder.space, asked, digest)
         if kept is None:
             if asked == "image":

@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("out", metavar="OUT", help="lesson.parquet, or a new folder with --form datasets")
     export.add_argument("--form", choices=("parquet", "datasets"), default="parquet", help="a file, or a folder")
     export.add_argument("--overwrite", action="store_true", help="replace what is there")
+    verify = commands.add_parser("verify", help="say whether an index file is what was written, and what to do if not")
+    verify.add_argument("file", metavar="FILE", help="an index, lesson.mmrag")
+    compact = commands.add_parser("compact", help="make an index file as small as what is in it")
+    compact.add_argument("file", metavar="FILE", help="an index, lesson.mmrag")
     _declare_bench(commands.add_parser("bench", help="measure what is promised, on this machine"))
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -40,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _bench(options)
         if options.command == "prompts":
             return _prompts(options.name)
-        if options.command == "export":
-            return _export(options)
+        with_files = {"export": _export, "verify": _verify, "compact": _compact}
+        if options.command in with_files:
+            return with_files[options.command](options)
         return _demo(options.html) if options.command == "demo" else _doctor()
     except MMRagError as error:
         print(f"mmrag-nb: {error}", file=sys.stderr)
@@ -112,6 +117,23 @@ def _export(options: argparse.Namespace) -> int:
 
     with MultimodalRAG.open(options.file) as rag:
         print(rag.export(options.out, form=options.form, overwrite=options.overwrite))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from .catalog.verifying import verify_file
+    from .keeping import existing
+
+    found = verify_file(Path(existing(options.file)))
+    print(found)
+    return 0 if found.ok else 1
+
+
+def _compact(options: argparse.Namespace) -> int:
+    from .rag import MultimodalRAG
+
+    with MultimodalRAG.open(options.file) as rag:
+        print(rag.compact())
     return 0
 
 

@@ -139,14 +139,16 @@ class Contents:
 
     def chunks(self, which: Item | str | os.PathLike[str]) -> list[Chunk]:
         """The chunks of an item, in order."""
-        ids = self._catalog.chunk_ids(self.item(which).id)
-        records = self._catalog.records(ids)
+        with self._catalog.snapshot():
+            ids = self._catalog.chunk_ids(self.item(which).id)
+            records = self._catalog.records(ids)
         return [records[chunk].chunk for chunk in ids]
 
     def facts(self, which: Item | str | os.PathLike[str]) -> Metadata:
         """An item's properties, as its loader found them: ``width``, ``height`` (pixels), ``seconds``, ``passages``."""
-        ids = self._catalog.chunk_ids(self.item(which).id)[:1]
-        return next((record.facts for record in self._catalog.records(ids).values()), {})
+        with self._catalog.snapshot():
+            ids = self._catalog.chunk_ids(self.item(which).id)[:1]
+            return next((record.facts for record in self._catalog.records(ids).values()), {})
 
     def previews(self, which: Item | str | os.PathLike[str], ordinal: int = 0) -> dict[str, Preview]:
         """What is kept to show of an item and its chunk ``ordinal``.

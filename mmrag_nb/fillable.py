@@ -360,10 +360,11 @@ class Fillable(Explained):
         return super().reset(discard=discard)
 
     def close(self) -> None:
-        """Close the index's file; what fills it in the background ends at its next step."""
+        """Close the index's file and stores; what fills it in the background ends at its next step."""
         for job in self._jobs:
             job.stop(now=True)
         for job in self._jobs:
             with suppress(Exception):  # it is told where somebody waits
                 job.wait()
+        self._parts.close()
         super().close()

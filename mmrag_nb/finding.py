@@ -142,6 +142,7 @@ class Finding(Asking):
         probes: list[Probe] = []
         kinds = {asked for _, asked in query.vectors}
         ways = self._ways(pictures="image" in kinds, sounds="audio" in kinds)
+        state = self._catalog.generation  # before it is looked at: others may write meanwhile
         for way in ways:
             for part, facet in enumerate(query.facets):
                 for (space, asked), vector in facet.vectors.items():
@@ -151,7 +152,7 @@ class Finding(Asking):
                             probes.append(replace(probe, part=part, weight=facet.weight))
         spaces = list(dict.fromkeys(space for space, _ in query.vectors))
         only_seen: Modality | None = "image" if kinds == {"image"} else None
-        return probes, self._unreached(probes, spaces, only_seen)
+        return probes, self._unreached(probes, spaces, only_seen, state)
 
     def among(self, modalities: Iterable[Modality] | None, where: str | None = None) -> NDArray[np.int64] | None:
         """Ids of the chunks of these modalities that fit the filter; ``None`` where all may be found.
@@ -174,7 +175,9 @@ class Finding(Asking):
         self._allowed = (state, allowed)
         return allowed
 
-    def _unreached(self, probes: Sequence[Probe], spaces: Sequence[str], modality: Modality | None) -> list[str]:
+    def _unreached(
+        self, probes: Sequence[Probe], spaces: Sequence[str], modality: Modality | None, generation: object
+    ) -> list[str]:
         """What of the index (of its views as ``modality``) the models in force cannot find: others embedded it.
 
         Raises
@@ -183,7 +186,7 @@ class Finding(Asking):
             That is all of it.
         """
         named = " and ".join(spaces)
-        state = (named, modality, self._settings.strategy, self._catalog.generation)
+        state = (named, modality, self._settings.strategy, generation)
         if self._reach[0] == state:  # counting costs more the larger the index, so it is not done for each question
             return self._reach[1]
         views = [modality] if modality else [way.view for way in self._ways() if way.encoder.space in spaces]
@@ -192,7 +195,7 @@ class Finding(Asking):
         if not reached and (modality or self._catalog.spaces()):
             if modality == "image" and "image" not in self._catalog.kinds():
                 raise MissingVectors("the index has no pictures, and a picture finds only these: ask in words")
-            same = self._completing.same_models()
+            same = self._catalog.completes and self._completing.same_models()
             if same and not self._catalog.read_only and not embeddable:  # a drawing that no words were found for, say
                 told = [f"nothing here can be found by strategy {self._settings.strategy}: there is nothing to embed"]
                 self._reach = (state, told)

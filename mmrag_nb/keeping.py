@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .catalog.catalog import Catalog
+from .catalog.verifying import verify_file
 from .contents import Contents
 from .corpora.corpus import Corpus
 from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
@@ -17,8 +18,11 @@ from .settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from .verification import Compaction, Verification
+
 MILVUS = "milvus:"
 """Begins the path of an index that lies in Milvus."""
+_OF_FILES = "{0} is for index files, such as lesson.mmrag: Milvus checks and compacts what it keeps by itself"
 
 
 class Kept(Contents):
@@ -35,6 +39,41 @@ class Kept(Contents):
         path = Path(path).expanduser()
         self._catalog.save(path)
         return path
+
+    def verify(self, path: str | Path | None = None) -> Verification:
+        """Look at all of the index, or of the file at ``path``: what is not as it was written, and what to do.
+
+        Every page of a file is compared with its checksum; whether the parts fit together is looked at, too. Nothing is
+        written, and a file that cannot be read is a finding, no error.
+
+        Raises
+        ------
+        IndexFileError
+            There is no file.
+        MMRagError
+            The index lies in Milvus, which looks after itself.
+        """
+        if path is not None:
+            if _in_milvus(found := existing(path)):
+                raise MMRagError(_OF_FILES.format("verify"))
+            return verify_file(Path(found))
+        if isinstance(self._catalog, Corpus):
+            raise MMRagError(_OF_FILES.format("verify"))
+        return self._catalog.verify()
+
+    def compact(self) -> Compaction:
+        """Make the index as small as what is in it: what nothing refers to goes, and the room between.
+
+        Raises
+        ------
+        IndexFileError
+            It may only be read, is being written elsewhere, or there is no room for a second copy of it.
+        MMRagError
+            The index lies in Milvus, which does so by itself.
+        """
+        if isinstance(self._catalog, Corpus):
+            raise MMRagError(_OF_FILES.format("compact"))
+        return self._catalog.compact()
 
     def switch(self, path: str | Path, *, discard: bool = False) -> None:
         """Go on with the index file at ``path`` and the models that made it; those that are loaded already stay.
@@ -143,6 +182,10 @@ def existing(path: str | Path) -> str | Path:
         what = f"{path} is a folder, not an index" if path.is_dir() else f"there is no index at {path}"
         raise IndexFileError(f"{what}: {hint}MultimodalRAG(path=...) or %mmrag_save makes a new one")
     return path
+
+
+def _in_milvus(path: str | Path) -> bool:
+    return isinstance(path, str) and path.startswith(MILVUS)
 
 
 def _made_with(catalog: Catalog, but: Container[str] = ()) -> dict[str, Any]:

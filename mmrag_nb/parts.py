@@ -255,6 +255,10 @@ class Parts:
         """The vectors of ``way``, fresh; ``None`` where there are none."""
         return self._channels.channel(catalog, way)
 
+    def close(self) -> None:
+        """Close the stores; the models stay."""
+        self._channels.close()
+
 
 def loader_name(resolved: Resolved) -> str:
     """Which loader reads an item: by the name of its file, by its media type, else by what it is in memory."""

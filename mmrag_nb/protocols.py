@@ -169,7 +169,8 @@ class Store(Protocol):
     """Nearest neighbours over the vectors of one channel: of one space, seen as one modality.
 
     Made with what the setting says behind the name (``faiss:hnsw``, ``chroma:http://host:8000``), where it says
-    anything, and ``channel``, which stands for the channel wherever it is opened again, as an identifier. The catalog holds the truth; a store that keeps what it was given compares, and takes over only what differs.
+    anything, and ``channel``, an identifier that stands for the channel wherever it is opened again. The catalog holds
+    the truth; a store that keeps what it was given compares, and takes over only what differs.
     """
 
     exact: bool

@@ -27,6 +27,8 @@ class Entry:
     """Settings that it takes as keyword arguments."""
     takes_model: bool = False
     """Whether ``name:model`` makes sense; of a store, ``name:where``."""
+    kinds: tuple[str, ...] = ()
+    """What alone may stand behind the name, where it is no model and no place."""
     modality: Modality | None = None
     """Of a loader: what its items are counted as."""
     makes: tuple[Modality, ...] = ()
@@ -71,7 +73,7 @@ _ENTRIES: dict[tuple[str, str], Entry] = {
         "mmrag_nb.models.pocketsphinx:PocketsphinxTranscriber", "offline", ("language",)
     ),
     ("store", "memory"): Entry("mmrag_nb.stores.memory:MemoryStore"),
-    ("store", "faiss"): Entry("mmrag_nb.stores.faiss:store", "faiss", takes_model=True),
+    ("store", "faiss"): Entry("mmrag_nb.stores.faiss:store", "faiss", takes_model=True, kinds=("hnsw",)),
     ("store", "chroma"): Entry("mmrag_nb.stores.chroma:ChromaStore", "chroma", takes_model=True),
     ("store", "milvus"): Entry("mmrag_nb.stores.milvus:MilvusStore", "milvus", takes_model=True),
     ("strategy", "shared"): Entry("mmrag_nb.retrieval.shared:ways"),

@@ -180,6 +180,9 @@ class Settings(HasTraits):
         name, _, where = value.partition(":")
         if name not in names("store"):
             raise TraitError(str(UnknownName("store", value, names("store"))))
+        kinds = entry("store", name).kinds
+        if where and kinds and where not in kinds:
+            raise TraitError(str(UnknownName("store", value, known_values("store"))))
         if where and not entry("store", name).takes_model:
             raise TraitError(
                 f"store {name!r} takes nothing behind its name: set store to {name!r} alone, not {value!r}"
@@ -244,7 +247,9 @@ def known_values(setting: str) -> list[str]:
         known = [*dict.fromkeys([*(preset[setting] for preset in PRESETS.values()), *alone, NONE])]
         return [name for name in known if _holds(setting, name)]
     if setting in {"store", "strategy"}:
-        return names(setting)
+        return [
+            one for name in names(setting) for one in (name, *(f"{name}:{kind}" for kind in entry(setting, name).kinds))
+        ]
     if setting == "prompt":
         from .generation.templates import template_names
 

@@ -79,11 +79,11 @@ def _free(lock: Any) -> bool:
 
 
 def _threads() -> list[str]:
-    """Names of the threads that stay; those that are ending are waited for."""
+    """Names of the threads that stay; timers are waited for."""
     end = time.monotonic() + _SETTLE
-    before = -1
-    while time.monotonic() < end and before != (before := threading.active_count()):
+    while time.monotonic() < end and any(isinstance(thread, threading.Timer) for thread in threading.enumerate()):
         time.sleep(0.1)
+    time.sleep(0.1)
     return sorted(_name(thread) for thread in threading.enumerate())
 
 

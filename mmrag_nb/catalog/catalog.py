@@ -46,6 +46,14 @@ class Catalog(Rows):
         """Where it is kept, to be shown; empty while it is in memory."""
         return str(self.path or "")
 
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Differs after every change of what is in the index, here or by another connection."""
+        with self._lock:
+            if self.path is not None and self._db.stale and not self._db.in_transaction:
+                self._go_on(connect(self.path), self.path)
+            return super().generation
+
     # -- the file --------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:

@@ -27,6 +27,8 @@ RESERVED = 8
 FORMAT = 3
 """``PRAGMA user_version`` of the files in which every page has one."""
 
+_A_WRITE = 0.2
+"""Seconds in which another process has written a page that was read when it was half there."""
 _SMALLEST, _LARGEST = 512, 65_536
 _HEADER = 100
 _LOCKED_AT = 1 << 30
@@ -84,18 +86,17 @@ def damaged_pages(path: Path) -> tuple[int, tuple[int, ...]]:
             return 1, (1,)
         count = -(-file.xFileSize() // size)
         numbers = [n for n in range(1, count + 1) if n != _LOCKED_AT // size + 1]
-        return len(numbers), tuple(n for n in numbers if not _is_sound(file, size, n))
+        wrong = [n for n in numbers if not _is_sound(file, size, n)]
+        if wrong:
+            time.sleep(_A_WRITE)
+        return len(numbers), tuple(n for n in wrong if not _is_sound(file, size, n))
     finally:
         file.xClose()
 
 
 def _is_sound(file: apsw.VFSFile, size: int, number: int) -> bool:
-    for pause in (0.0, 0.05, 0.2):  # another process may be writing it this moment
-        time.sleep(pause)
-        page = file.xRead(size, (number - 1) * size)
-        if len(page) == size and is_whole(page):
-            return True
-    return False
+    page = file.xRead(size, (number - 1) * size)
+    return len(page) == size and is_whole(page)
 
 
 @functools.cache

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import IndexFileError
-
-from .database import PAGE
 from .removal import ORPHANS
 
 if TYPE_CHECKING:
@@ -33,21 +29,12 @@ def drop_orphans(db: Database) -> int:
 def rewrite(db: Database) -> None:
     """Write an index anew, page after page, so that no room is left between.
 
-    A file that was made with pages of another size gets those of now, unless it is open elsewhere.
+    The pages stay as large as they were: SQLite writes pages of another size in pieces, which have no checksums.
 
     Raises
     ------
     IndexFileError
         It is being written elsewhere, or there is no room for a second copy of it.
     """
-    (size,) = db.execute("PRAGMA page_size").fetchone()
-    if db.path is not None and size != PAGE:
-        with suppress(IndexFileError):  # pages of another size cannot go by way of the log
-            db.execute("PRAGMA journal_mode = DELETE")
-            db.execute(f"PRAGMA page_size = {PAGE}")
-    try:
-        db.execute("VACUUM")
-    finally:
-        if db.path is not None:
-            db.execute("PRAGMA journal_mode = WAL")
+    db.execute("VACUUM")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

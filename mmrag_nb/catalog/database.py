@@ -83,6 +83,7 @@ class Database(apsw.Connection):
 
     def __init__(self, path: Path | None = None, *, frozen: bool = False) -> None:
         self.path, self.frozen = path, frozen
+        self._taken = _stamp(path) if path is not None and frozen else None
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         if path is None:
             super().__init__(":memory:", flags)
@@ -106,6 +107,11 @@ class Database(apsw.Connection):
         wanted = ctypes.c_int(RESERVED)
         self.file_control("main", apsw.SQLITE_FCNTL_RESERVE_BYTES, ctypes.addressof(wanted))
 
+    @property
+    def stale(self) -> bool:
+        """Whether a file that is taken as it lies there has been written since, by who may: it must be opened anew."""
+        return self.path is not None and self.frozen and _stamp(self.path) != self._taken
+
     def close(self, force: bool = False) -> None:
         """Close it. What SQLite cannot tidy up then, on a disk that is full say, stays in the log and is read there."""
         with suppress(*OF_THE_DISK):
@@ -115,6 +121,12 @@ class Database(apsw.Connection):
         """Make ``other`` a copy of this database."""
         with told(other.path or self.path), other.backup("main", self, "main") as copying:
             copying.step()
+
+
+def _stamp(path: Path) -> list[tuple[int, int, int]]:
+    """Differs once a file or its log is written."""
+    found = [one.stat() for one in (path, log_of(path)) if one.is_file()]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def log_of(path: Path) -> Path:
@@ -138,6 +150,8 @@ def told(path: Path | None) -> Iterator[None]:
         raise IndexFileError(f"{where} cannot be read as an index: {_said(error)}") from error
     except apsw.CorruptError as error:
         raise damaged(where, _said(error)) from error
+    except UnicodeDecodeError as error:
+        raise damaged(where, f"a text in it is none: {error}") from error
     except (apsw.BusyError, apsw.LockedError, apsw.ProtocolError) as error:
         raise IndexFileError(f"{where} is being written elsewhere ({_said(error)}): try again") from error
     except apsw.CantOpenError as error:

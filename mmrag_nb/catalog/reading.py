@@ -42,6 +42,9 @@ class Place(NamedTuple):
 class Reading:
     """What holds the items of a :class:`~mmrag_nb.catalog.catalog.Catalog`, over an open database."""
 
+    completes = True
+    """Whether what a strategy lacks is computed when it is first used."""
+
     def __init__(self, db: Database) -> None:
         self._lock = threading.RLock()
         self._db = db

@@ -147,6 +147,8 @@ text, or the text alone. Of what is no picture, these are the same. Version 2 ha
 
 _CACHE = 32_768
 """KiB of pages that are kept in memory at most: the inner pages of the vectors' index, of 100,000 of them and more."""
+
+
 def connect(path: Path | None) -> Database:
     """Open the index at ``path``, creating it where absent; ``None`` keeps it in memory.
 
@@ -199,6 +201,7 @@ def _prepare(db: Database, path: Path | None) -> None:
     if writable:
         db.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
         db.execute("PRAGMA synchronous = NORMAL")
+        version = version_of(db, path)  # a log that cannot be made is noticed now
     db.execute("PRAGMA foreign_keys = ON")
     # What is deleted is overwritten; pages that were split long before have leftovers of it, too, unless it always was.
     db.execute("PRAGMA secure_delete = ON")

@@ -50,6 +50,8 @@ class Limit:
 class Asked(Fetching):
     """The searching half of a :class:`~mmrag_nb.corpora.corpus.Corpus`."""
 
+    completes = False
+
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self._counts: tuple[object, dict[tuple[str, str], int]] = (None, {})
@@ -84,8 +86,12 @@ class Asked(Fetching):
         return self.count(CHUNKS)
 
     def embeddable(self, views: Sequence[str]) -> int:
-        """Number of chunks of which something is embedded as one of ``views``."""
-        return self.count(CHUNKS, f"array_contains_any(places, [{', '.join(map(literal, views))}])")
+        """Number of chunks of which something is embedded: as a picture, or at all.
+
+        What a strategy lacks is not computed when it is first used, so that all that it cannot find has to be told.
+        """
+        only_seen = set(views) == {"image"}
+        return self.count(CHUNKS, 'array_contains(places, "image")' if only_seen else "array_length(places) > 0")
 
     def size(self) -> int:
         """Bytes that Milvus Lite takes on disk; of a cluster, those of the vectors."""

@@ -179,8 +179,8 @@ class FarChannel:
     def measured(self, background: Vectors, kept: tuple[int, bytes] | None) -> tuple[Statistics, bool]:
         """What ``background`` (b, d) reaches here, and whether that was measured anew.
 
-        Sums come from the sample, so that of a thousandth of the vectors the mean cosine is known to a sixtieth of its
-        deviation; maxima are the real ones, since Milvus is asked for the nearest of each. What was ``kept``, of how
+        Sums come from the sample: by 4,096 vectors a mean cosine is known to a sixty-fourth of the deviation of one.
+        Maxima are the real ones, since Milvus is asked for the nearest of each. What was ``kept``, of how
         many vectors, holds as long as no more than one in a hundred came or went.
         """
         b, d = background.shape

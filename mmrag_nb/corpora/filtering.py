@@ -29,6 +29,8 @@ _LONGEST = 8_000
 """Characters of a text that a filter looks into: passages are shorter."""
 _ROOM = 60_000
 """Bytes of JSON that Milvus takes in a field."""
+_PLAIN = str.maketrans({"%": "\ue025", "_": "\ue05f", "\\": "\ue05c"})
+"""What ``like`` takes for more than itself, and what stands for it in ``s:NAME``: not every engine can escape it."""
 _NOTHING = "id < 0"
 _INVERSE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
@@ -48,6 +50,8 @@ def fields_of(chunk: Chunk, item: Item, facts: Metadata) -> dict[str, Any]:
     for name, value in known.items():
         kind, kept = _kept(value)
         told = {f"k:{name}": kind, **({} if kind == "o" else {f"{kind}:{name}": kept})}
+        if kind == "t" and kept != (plain := kept.translate(_PLAIN)):
+            told[f"s:{name}"] = plain
         if len(json.dumps({**fields, **told}).encode()) <= _ROOM:
             fields |= told
     return fields
@@ -132,9 +136,12 @@ class _Milvus:
         listed = _is("l", name)
         holds, fails = [_all([listed, inside])], [_all([listed, f"not {inside}"])]
         if isinstance(value, str):
-            within = f"{_at('t', name)} like {literal(f'%{_escaped(value)}%')}"
+            plain = value.translate(_PLAIN)
+            place = _at("t" if plain == value else "s", name)
+            within = f"{place} like {literal(f'%{plain}%')}"
             holds.append(_all([_is("t", name), within]))
-            fails.append(_all([_is("t", name), f"not ({within})"]))
+            apart = f"not ({within})" if plain == value else f"((not exists {place}) or not ({within}))"
+            fails.append(_all([_is("t", name), apart]))
         return _Known(_any(holds), _any(fails))
 
     def missing(self, name: str) -> _Known:
@@ -176,7 +183,3 @@ def _any(parts: Sequence[str]) -> str:
     if not parts:
         return _NOTHING
     return parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

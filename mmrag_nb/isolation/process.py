@@ -114,8 +114,8 @@ class Worker:
         turn = self._turn
         timer = threading.Timer(seconds, self._stop, (turn,))
         timer.daemon = True
-        timer.start()
         try:
+            timer.start()  # Ctrl-C may come while it does
             yield
         finally:
             timer.cancel()

@@ -20,6 +20,8 @@ TOKEN = "MILVUS_TOKEN"  # noqa: S105
 """The environment variable that has the token, or ``user:password``."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}")
+_PATIENT = {"grpc.keepalive_time_ms": 300_000}
+"""pymilvus asks every ten seconds whether a server is there, upon which Milvus Lite hangs up in a long search."""
 _WITHIN = 10.0
 """Seconds within which a server must answer at first."""
 
@@ -98,7 +100,8 @@ def connect(address: str | Address) -> Any:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     uri = served(where) if where.lite else where.uri
     with told(where):
-        return MilvusClient(uri, token=os.environ.get(TOKEN, "") if not where.lite else "", timeout=_WITHIN)
+        token = "" if where.lite else os.environ.get(TOKEN, "")
+        return MilvusClient(uri, token=token, timeout=_WITHIN, grpc_options=_PATIENT)
 
 
 def served(address: str | Address) -> str:

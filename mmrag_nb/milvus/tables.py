@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ MOST = 1_000
 DEEPEST = 16_384
 """Rows that a search or a query may find: Milvus's own limit."""
 
+_SOME, _MANY = 500, 10_000
+"""Rows that Milvus Lite may look through in each search, and those that wait for the next."""
 _WRITING: dict[str, threading.Lock] = {}
 """By address: Milvus Lite wants one writer at a time."""
 
@@ -65,6 +68,8 @@ class Tables:
         self.address: Address = read(address)
         self._client = connect(self.address)
         self._there: set[str] = set()
+        self._fresh: Counter[str] = Counter()
+        """Rows by table that were written since it was settled."""
         self._writing = _WRITING.setdefault(self.address.uri, threading.Lock())
 
     def name(self, table: str) -> str:
@@ -137,6 +142,18 @@ class Tables:
         with self._writing, told(self.address):
             for start in range(0, len(waiting), MOST):
                 self._client.upsert(self.name(table), waiting[start : start + MOST])
+        self._fresh[table] += len(waiting)
+        self._settle(table, _MANY)
+
+    def _settle(self, table: str, most: int) -> None:
+        """Have Milvus Lite put what was written into a segment with its indexes: until then it looks through all.
+
+        A cluster does so by itself.
+        """
+        if self.address.lite and self._fresh[table] >= most:
+            self._fresh[table] = 0
+            with self._writing, told(self.address):
+                self._client.flush(self.name(table))
 
     def drop(self, table: str, keys: Sequence[int]) -> None:
         """Delete the rows of these keys."""
@@ -215,6 +232,7 @@ class Tables:
         fields: Sequence[str],
         **near: float,
     ) -> list[list[dict[str, Any]]]:
+        self._settle(table, _SOME)
         with told(self.address):
             found = self._client.search(
                 self.name(table),

@@ -14,9 +14,10 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ _PATIENCE = 0.3
 """Seconds between two looks at how far it is."""
 _FAREWELL = 20.0
 """Seconds that Ray has to end in."""
+_SHORT = "/tmp" if os.path.isdir("/tmp") else None  # noqa: PTH112, S108
+"""Where its sockets lie: their paths are of a hundred letters at most."""
 
 
 def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, Any], None, None]:
@@ -53,23 +56,32 @@ def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, A
     if address == LOCAL:  # for nobody else on this machine
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         environment.pop("RAY_ADDRESS", None)
-    said = {"address": address, "wanted": asdict(replace(wanted, base=str(wanted.base))), "task": asdict(task)}  # type: ignore[arg-type]
-    with subprocess.Popen(
-        [sys.executable, "-m", "mmrag_nb.scaling.hosting"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for the notebook, which then closes this in order
-    ) as process:
+    folder = tempfile.TemporaryDirectory(prefix="mmrag", dir=_SHORT, ignore_cleanup_errors=True)
+    names = {**asdict(wanted), "base": str(wanted.base)}
+    said = {"address": address, "folder": folder.name, "wanted": names, "task": asdict(task)}
+    with (
+        folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "mmrag_nb.scaling.hosting"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the notebook, which then closes this in order
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(said) + "\n")
             process.stdin.flush()
+            one: dict[str, Any] = {}
             for line in process.stdout:
-                yield json.loads(line)
+                one = json.loads(line)
+                yield one
+            if not {"end", "error"} & one.keys():
+                raise MMRagError("the process that speaks with Ray has died: run it again, what was written stays")
         finally:
             with contextlib.suppress(OSError):
                 process.stdin.close()
@@ -100,7 +112,8 @@ def main() -> None:
     )
     task = Task(**{**said["task"], "place": Place(**said["task"]["place"])})
     try:
-        _work(said["address"], wanted, task, tell, over)
+        _work(_connected(said["address"], said["folder"]), wanted, task, tell, over)
+        tell(end=True)
     except MMRagError as error:
         tell(error=str(error))
     except Exception as error:  # noqa: BLE001 - told where it can be seen
@@ -109,8 +122,8 @@ def main() -> None:
         tell(error=f"Ray failed: {type(error).__name__}: {lines[-1][:300]} ({Path(last.filename).name}:{last.lineno})")
 
 
-def _work(address: str, wanted: Wanted, task: Task, tell: Callable[..., None], over: threading.Event) -> None:
-    ray = _connected(address)
+def _work(ray: Any, wanted: Wanted, task: Task, tell: Callable[..., None], over: threading.Event) -> None:
+    """Run the pipeline until it ends or is ``over``, and let Ray go."""
     try:
         crew = crew_for(ray.cluster_resources(), servers=not task.place.lite)
         conductor = ray.remote(Conducting).options(num_cpus=0, max_concurrency=8).remote()
@@ -131,8 +144,8 @@ def _work(address: str, wanted: Wanted, task: Task, tell: Callable[..., None], o
         ray.shutdown()
 
 
-def _connected(address: str) -> Any:
-    """Ray, at ``address``, or started here.
+def _connected(address: str, folder: str) -> Any:
+    """Ray, at ``address``, or started here with its sockets and logs in ``folder``.
 
     Raises
     ------
@@ -143,7 +156,7 @@ def _connected(address: str) -> Any:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
-        quiet |= local_resources()
+        quiet |= {**local_resources(), "_temp_dir": folder}
     told = ""
     for _ in range(_ATTEMPTS if address == LOCAL else 1):
         told = _refused(ray, address, quiet)

@@ -47,6 +47,8 @@ class Conducting:
         self._told: queue.Queue[dict[str, Any]] = queue.Queue()
         self._open: dict[int, list[str]] = {}
         """The sources of batches that are listed and not done, by the batch's number."""
+        self._next = 0
+        """Number of the first batch that was not listed yet."""
         self._sources, self._all = 0, False
         self._lock = threading.Condition()
 
@@ -112,7 +114,8 @@ class Conducting:
         with self._lock:
             while len(self._open) >= AHEAD:
                 self._lock.wait()
-            if number not in self._open:  # listed again, after its task died
+            if number >= self._next:  # below, it is listed again, since the task that lists died
+                self._next = number + 1
                 self._open[number] = names
                 self._sources += len(names)
 

@@ -96,7 +96,7 @@ class Scaled:
                     raise MMRagError(str(one["error"]))
                 if "told" in one:
                     self._take(one["told"])
-                else:
+                elif "through" in one:
                     self._progress("indexed", one["through"], one["listed"])
                 leave_off()
 

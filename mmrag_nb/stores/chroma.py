@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOKEN = "CHROMA_TOKEN"  # noqa: S105
 """The environment variable that has the token, for a server that wants one."""
 
-HNSW = {"space": "cosine", "ef_construction": 100, "max_neighbors": 32, "ef_search": 512}
+HNSW = {"space": "cosine", "ef_construction": 100, "max_neighbors": 32, "ef_search": 1_024}
 """As in :mod:`mmrag_nb.stores.faiss`, where the reasons are; Chroma's own (100, 16, 100) find 0.97 of the nearest among
 10,000 of CLIP's vectors, these all."""
 

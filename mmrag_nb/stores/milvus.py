@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HNSW_FROM = 20_000
 """Vectors from which on Milvus builds a graph (HNSW): a scan of fewer (FLAT) is exact and takes a few milliseconds."""
-NEIGHBOURS, CONSTRUCTION, CANDIDATES = 32, 100, 512
+NEIGHBOURS, CONSTRUCTION, CANDIDATES = 32, 100, 1_024
 """Of the graph: M, efConstruction and ef; as in :mod:`mmrag_nb.stores.faiss`, where the reasons are."""
 
 _INT64, _FLOAT_VECTOR = 5, 101  # as Milvus' protocol numbers them; its library is known under milvus/ only

@@ -1,6 +1,6 @@
 """How long a question takes of an index in Milvus Lite, beside the same index in a file.
 
-    python tests/bench/corpus_latency.py --chunks 10000
+python tests/bench/corpus_latency.py --chunks 10000
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def main() -> None:
         for name, path in (("file", Path(folder) / "it.mmrag"), ("Milvus Lite", f"milvus:{Path(folder) / 'it.db'}")):
             with MultimodalRAG(path=path, preset="offline", clip="none") as rag:
                 took = fill(rag, options.chunks, options.batch)
-                print(f"{name}: {options.chunks:,} chunks written in {took:.1f} s ({options.chunks / took:,.0f} a second)")
+                print(
+                    f"{name}: {options.chunks:,} chunks written in {took:.1f} s ({options.chunks / took:,.0f} a second)"
+                )
                 for where in (None, "price < 10"):
                     times = []
                     for one in range(options.questions + 1):

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from index_scenarios import NAME, indexed, lay_out, new, other, renew, warm
-from index_states import State, commits_noted, difference, faults, look, searched, state
+from index_states import ABSENT, State, commits_noted, difference, faults, look, searched, state
 from traced import Call, Child, Strace, calls, talking, untraceable
 
 from mmrag_nb.errors import IndexFileError
@@ -200,6 +200,8 @@ class Trial:
             return
         found = self._look()
         mended()
+        if ABSENT in self.known and any("make room" in one for one in found["wrong"]):  # begun, with nothing in it yet
+            found = {"state": {}, "wrong": []}
         wrong = [*told["wrong"], *found["wrong"], *child.result()]
         outcome.found["refused" if told["refused"] else "done"] += 1
         if told["refused"]:

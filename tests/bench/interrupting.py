@@ -1,6 +1,6 @@
 """Ctrl-C at a hundred moments of a cell, in a real kernel: what the next cell finds.
 
-    python tests/bench/interrupting.py [--moments 100] [--seed 1] [--only CELL]
+    python tests/bench/interrupting.py [--moments 100] [--seed 1] [--only WORDS ...]
 
 Each kind of cell is run once undisturbed, for its length, for the threads and processes that are there afterwards and,
 where it indexes, for what is in the index after each commit. Then it is run from the same beginning again and again and
@@ -248,7 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--moments", type=int, default=100, metavar="N", help="of each kind of cell")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", metavar="WORDS", help="kinds of cells with these words in their names")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], metavar="WORDS", help="kinds of cells with these in their names"
+    )
     options = parser.parse_args()
     print(HEADER, flush=True)
     wrong = 0
@@ -257,7 +259,7 @@ def main() -> None:
         kernel = Kernel(Path(folder))
         try:
             for cell in CELLS:
-                if options.only in cell.name:
+                if any(words in cell.name for words in options.only):
                     outcome = measured(cell, kernel, options.moments, options.seed)
                     wrong += len(outcome.wrong)
                     print(outcome, flush=True)

@@ -1,4 +1,4 @@
-"""``%mmrag_save`` and ``%mmrag_open``."""
+"""``%mmrag_save``, ``%mmrag_open``, ``%mmrag_verify`` and ``%mmrag_compact``."""
 
 from pathlib import Path
 
@@ -122,3 +122,14 @@ def test_another_index_needs_no_models_to_be_loaded_again_and_a_panel_follows(sh
     assert "encoder" not in made
     assert held.search("ferry", k=1)[0].item.metadata == {}
     assert held.path.name == "ferries.mmrag"
+
+
+def test_an_index_is_checked_and_made_compact(shell, tmp_path):
+    path = tmp_path / "lesson.mmrag"
+    assert shell.run_cell("%mmrag_verify").result.ok
+    shell.run_cell(f"%mmrag_save {path}")
+    assert shell.run_cell(f"%mmrag_verify {path}").result.path == str(path)
+    assert shell.run_cell("%mmrag_compact").result.after == path.stat().st_size
+    assert shell.run_cell("%mmrag_compact --out made").result is None
+    assert shell.user_ns["made"].before
+    assert "there is no index at" in str(shell.run_cell("%mmrag_verify nowhere.mmrag").error_in_exec)

@@ -12,7 +12,7 @@ from mmrag_nb.stores import cache
 faiss = pytest.importorskip("faiss", reason="the store faiss needs faiss, which is not installed")
 from mmrag_nb.stores import faiss as faiss_stores  # noqa: E402 - only where FAISS is
 
-N, D = 8_000, 24
+N, D = 12_000, 24
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,9 +90,9 @@ def test_what_is_wanted_no_more_is_passed_over_until_it_is_much(corpus, monkeypa
     found = store.search(queries, 10)[0]
     assert recall(found, best((ids[1000:], vectors[1000:], queries))) >= 0.97
     assert found.min() > ids[999]
-    store.fit(ids[3000:], vectors[3000:])
+    store.fit(ids[4000:], vectors[4000:])
     assert built
-    assert len(store) == N - 3000
+    assert len(store) == N - 4000
 
 
 def kept_file(folder, channel):

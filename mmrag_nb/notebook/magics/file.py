@@ -1,4 +1,4 @@
-"""``%mmrag_save`` and ``%mmrag_open``."""
+"""``%mmrag_save``, ``%mmrag_open``, ``%mmrag_verify`` and ``%mmrag_compact``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .base import SessionMagics
 
 if TYPE_CHECKING:
     from mmrag_nb.reports import Status
+    from mmrag_nb.verification import Compaction, Verification
 
 
 @magics_class
@@ -68,6 +69,43 @@ class FileMagics(SessionMagics):
         rag.switch(_path(options.path, "open"), discard=options.discard)
         self._session.forget()
         return self._session.give(rag.status(), options.out)
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("path", nargs="?", metavar="FILE", help="An index file; without one, the index at hand.")
+    @out("found")
+    @line_magic
+    @one_line
+    def mmrag_verify(self, line: str) -> Verification | None:
+        """Say whether an index is what was written, whether its parts fit together, and what to do where not.
+
+        Examples::
+
+            %mmrag_verify
+            %mmrag_verify lesson.mmrag
+        """
+        options = parse(self.mmrag_verify, line)
+        if options is None:
+            return None
+        path = unquoted(options.path or "").strip()
+        return self._session.give(self._session.rag.verify(path or None), options.out)
+
+    @no_var_expand
+    @magic_arguments()
+    @out("made")
+    @line_magic
+    @one_line
+    def mmrag_compact(self, line: str) -> Compaction | None:
+        """Make the index as small as what is in it: what nothing refers to goes, and the room between.
+
+        Examples::
+
+            %mmrag_compact
+        """
+        options = parse(self.mmrag_compact, line)
+        if options is None:
+            return None
+        return self._session.give(self._session.rag.compact(), options.out)
 
 
 def _path(text: str, what: str) -> str:

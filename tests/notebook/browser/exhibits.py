@@ -25,6 +25,7 @@ from mmrag_nb.rag import MultimodalRAG
 from mmrag_nb.reports import IndexReport, Plan, Planned, Removal, Skipped, Status
 from mmrag_nb.results import Answer, Claim, Hit, Hits, Part, Passage
 from mmrag_nb.types import Chunk, Estimate, Item, Preview, Record
+from mmrag_nb.verification import Compaction, Problem, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +221,14 @@ def plan(text: str) -> Plan:
 def removal(text: str) -> Removal:
     items = (sound(text).item, picture(text).item, passage(text).item)
     return Removal(items, {"a": 1, "p": 1, "t": 7}, {"text": 1}, dry_run=True, closed=text)
+
+
+def verification(text: str) -> Verification:
+    return Verification(text, 3, 9, (2,), {"items": 1}, (Problem(text, text, text),), (text,))
+
+
+def compaction(text: str) -> Compaction:
+    return Compaction(text, 9_000, 8_000, 2)
 
 
 def comparison(text: str) -> Comparison:
@@ -432,6 +441,8 @@ EXHIBITS: dict[str, Exhibit] = {
     "status": Exhibit(status, least=4),
     "plan": Exhibit(plan, least=4),
     "removal": Exhibit(removal, least=1),
+    "verification": Exhibit(verification, least=4),
+    "compaction": Exhibit(compaction, least=1),
     "comparison": Exhibit(comparison, least=4),
     "why": Exhibit(why, least=6),
     "why_not": Exhibit(why_not, least=6),

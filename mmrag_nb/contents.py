@@ -116,8 +116,13 @@ class Contents:
         named = self.named(which)
         if len({item.uri for item in named}) == 1:  # several of one place are its earlier contents
             return named
-        matching = [] if named else matches(self._all(), os.fspath(which))
+        matching = [] if named else self._matching(os.fspath(which))
         return matching or [self.item(which)]
+
+    def _matching(self, pattern: str) -> list[Item]:
+        if isinstance(self._catalog, Corpus):  # of which not all are listed
+            return self._catalog.matching(pattern)
+        return matches(self._all(), pattern)
 
     def _there(self, which: Item | Hit) -> Item:
         """The item, or that of the hit.
@@ -175,8 +180,14 @@ class Contents:
             items=self._catalog.counts(),
             chunks=self._catalog.chunk_count(),
             vectors=self._catalog.spaces(),
-            settings={"preset": settings.preset, "strategy": settings.strategy, **chosen},
+            settings={**self._to_compare(), "preset": settings.preset, "strategy": settings.strategy, **chosen},
         )
+
+    def _to_compare(self) -> dict[str, str]:
+        if not (waiting := self._catalog.unsettled()):
+            return {}
+        told = f"{', '.join(waiting)}: imported while the model was not at hand, compared with it when it first is"
+        return {"to compare": told}
 
     def close(self) -> None:
         """Close the index's file."""

@@ -20,6 +20,7 @@ _NEEDED = (
     "scikit-learn",
     "numpy",
     "pillow",
+    "apsw",
     "av",
     "pydub",
     "pypdfium2",
@@ -43,6 +44,12 @@ _OPTIONAL = {
     "pyarrow": ("tables", "Parquet files"),
     "ImageHash": ("clean", "tells doubled pictures"),
     "pillow-heif": ("heif", "HEIC pictures, as telephones make them"),
+    "faiss-cpu": ("faiss", "keeps vectors in FAISS: exact, or approximate"),
+    "chromadb": ("chroma", "keeps vectors in Chroma: in a folder, or on a server"),
+    "pymilvus": ("milvus", "keeps vectors, or a whole index, in Milvus"),
+    "milvus-lite": ("milvus", "Milvus in a file, without a server"),
+    "ray": ("ray", "indexes on many machines"),
+    "datasets": ("datasets", "exports Hugging Face datasets"),
     "jupyterlab": ("lab", "notebooks in the browser"),
 }
 

@@ -13,7 +13,7 @@ from .catalog.relying import TakenOverError, VectorsGoneError
 from .cleaning import Cleaning
 from .describing import describe, texts
 from .embedding import embed
-from .jobs import leave_off
+from .jobs.stopping import leave_off
 from .loading import Loading
 from .parts import library_versions, loader_name
 from .presets import MODELS

@@ -9,6 +9,7 @@ from .catalog.catalog import Catalog
 from .catalog.verifying import verify_file
 from .contents import Contents
 from .corpora.corpus import Corpus
+from .corpora.uploading import write_up
 from .errors import IndexFileError, InvalidSetting, MMRagError, nearest
 from .milvus.connecting import read
 from .presets import MODELS
@@ -18,6 +19,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from .protocols import Progress
     from .verification import Compaction, Verification
 
 MILVUS = "milvus:"
@@ -28,17 +30,50 @@ _OF_FILES = "{0} is for index files, such as lesson.mmrag: Milvus checks and com
 class Kept(Contents):
     """An index that can be saved and exchanged for another, under the same settings and models."""
 
-    def save(self, path: str | Path) -> Path:
-        """Write the index to ``path`` and keep it there from now on: later work is committed to that file.
+    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path | str:
+        """Write the index to ``path`` and keep it there from now on: later work is committed there.
+
+        Into Milvus it is written a batch at a time; interrupted, the index at hand is as it was, and doing it again
+        goes on where it was.
+
+        Parameters
+        ----------
+        path
+            A file, of which an index that is there is replaced; or ``milvus:FILE.db`` or
+            ``milvus:http://host:port/name``, where there must be none yet.
+        progress
+            Told of each step, to or from Milvus.
 
         Raises
         ------
         IndexFileError
             The file cannot be written; the index is as it was.
+        StoreError
+            Milvus failed, or has too much for a file.
+        MMRagError
+            There is another index in Milvus at that address.
         """
+        if _in_milvus(path):
+            self._save_to_milvus(str(path), progress)
+            return str(path)
         path = Path(path).expanduser()
-        self._catalog.save(path)
+        if isinstance(self._catalog, Corpus):
+            self._catalog.save(path, progress)
+        else:
+            self._catalog.save(path)
         return path
+
+    def _save_to_milvus(self, path: str, progress: Progress | None) -> None:
+        address = read(path.removeprefix(MILVUS))
+        if isinstance(self._catalog, Corpus) and self._catalog.address == f"{MILVUS}{address}":
+            return
+        corpus = Corpus(str(address))
+        try:
+            write_up(self._catalog, corpus, progress)
+        except BaseException:
+            corpus.close()
+            raise
+        self._go_on(corpus)
 
     def verify(self, path: str | Path | None = None) -> Verification:
         """Look at all of the index, or of the file at ``path``: what is not as it was written, and what to do.
@@ -173,7 +208,7 @@ def existing(path: str | Path) -> str | Path:
     if isinstance(path, str) and path.startswith(MILVUS):
         file = read(path.removeprefix(MILVUS)).file
         if file is not None and not file.is_dir():
-            raise IndexFileError(f"there is no index at {path}: MultimodalRAG(path={path!r}) makes a new one")
+            raise IndexFileError(f"there is no index at {path}: %mmrag_save {path} writes the one at hand there")
         return path
     path = Path(path).expanduser()
     if not path.is_file():

@@ -30,9 +30,9 @@ def created(monkeypatch):
     made = []
     create = registry.create
 
-    def noted(kind, name, *rest):
+    def noted(kind, name, *rest, **more):
         made.extend([name] * (kind == "encoder"))
-        return create(kind, name, *rest)
+        return create(kind, name, *rest, **more)
 
     monkeypatch.setattr(registry, "create", noted)
     return made

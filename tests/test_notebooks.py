@@ -108,3 +108,39 @@ def test_a_changed_folder_is_told_and_bad_files_are_refused(every_kind):
     assert "indexed 0 items: 0 embedded, 0 reused, 4 skipped" in refused
     for told in ("archives are not opened", "may hold a program", "link-local", "private or loopback address"):
         assert told in refused
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    for needed in ("pandas", "pyarrow", "faiss", "pymilvus", "milvus_lite", "pocketsphinx"):
+        pytest.importorskip(needed)
+    return executed("keeping_and_sharing.ipynb", tmp_path_factory.mktemp("kept"))
+
+
+def test_what_was_stopped_goes_on_where_it_was(kept):
+    assert "Interrupted. What is counted here is in the index" in result(kept, "%mmrag_stop")
+    assert "indexed 2" in result(kept, "job.wait()")
+    assert "Day 150: the brown boat left from quay 7" in result(kept, "%mmrag_ask which boat")
+
+
+def test_two_notebooks_share_a_file(kept):
+    assert "[1] {{On day 200 the last boat" in result(kept, "%mmrag_search the last boat")
+    assert "is whole" in result(kept, "%mmrag_verify")
+
+
+def test_a_damaged_copy_is_told(kept):
+    damaged = result(kept, "%mmrag_verify damaged")
+    assert "damaged.mmrag: " in damaged
+    assert re.search(r"pages: 1 of \d+ do not match their checksums", damaged)
+
+
+def test_an_index_is_handed_on_and_taken_in(kept):
+    assert "as 2" in result(kept, "%mmrag_export")
+    assert "mean cosine 1.000" in result(kept, "%mmrag_reset\n%mmrag_import")
+    assert "[1] drawing_04.png" in result(kept, "%mmrag_search a guitar")
+
+
+def test_another_store_and_milvus_find_the_same(kept):
+    assert "[1] drawing_04.png" in result(kept, '%config MMRag.store = "faiss:hnsw"')
+    assert "milvus" in result(kept, "%mmrag_status")
+    assert "The picture drawing_04.png matches best [1]" in result(kept, "%mmrag_ask which picture")

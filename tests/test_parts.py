@@ -59,11 +59,11 @@ def test_two_threads_load_a_model_once(monkeypatch):
     made = []
     create = registry.create
 
-    def slowly(kind, name, *rest):
+    def slowly(kind, name, *rest, **more):
         if kind == "encoder":
             made.append(name)
             time.sleep(0.2)
-        return create(kind, name, *rest)
+        return create(kind, name, *rest, **more)
 
     monkeypatch.setattr(registry, "create", slowly)
     with MultimodalRAG(preset="offline", clip="none") as rag:

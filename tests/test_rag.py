@@ -181,10 +181,10 @@ def test_a_sound_without_a_transcriber_is_skipped_with_the_remedy(rag, monkeypat
 
     real = registry.create
 
-    def absent(kind, *rest):
+    def absent(kind, *rest, **more):
         if kind == "transcriber":
             raise NotInstalled("pocketsphinx", extra="offline")
-        return real(kind, *rest)
+        return real(kind, *rest, **more)
 
     monkeypatch.setattr(registry, "create", absent)
     noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)

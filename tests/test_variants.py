@@ -69,7 +69,9 @@ def test_another_strategy_brings_no_models_of_its_own(rag, monkeypatch):
     rag.search("harp")
     made = []
     create = registry.create
-    monkeypatch.setattr(registry, "create", lambda kind, *rest: made.append(kind) or create(kind, *rest))
+    monkeypatch.setattr(
+        registry, "create", lambda kind, *rest, **more: made.append(kind) or create(kind, *rest, **more)
+    )
     rag.search("harp", strategy="other")
     assert "encoder" not in made
 

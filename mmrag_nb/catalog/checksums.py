@@ -127,13 +127,20 @@ class _Checked(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
             return _Pages(name, flags)
-        return super().xOpen(name, flags)
+        return _Beside("", name, flags)
 
 
 _REGISTERED: list[apsw.VFS] = []  # SQLite knows a VFS as long as somebody holds it
 
 
-class _Pages(apsw.VFSFile):
+class _Beside(apsw.VFSFile):
+    """A log or journal, as SQLite writes it."""
+
+    def excepthook(self, kind: Any, error: Any, trace: Any) -> bool:  # noqa: ARG002
+        return _passed_over(kind)
+
+
+class _Pages(_Beside):
     """The database itself. What SQLite reads and writes there are whole pages, and now and then bits of the header."""
 
     def __init__(self, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
@@ -143,9 +150,6 @@ class _Pages(apsw.VFSFile):
         # A new file gets checksums from its first page on, whichever is written first.
         self._is_database = self._checked = not header
         self._learn(header)
-
-    def excepthook(self, kind: Any, error: Any, trace: Any) -> bool:  # noqa: ARG002
-        return _passed_over(kind)
 
     def _learn(self, page: bytes) -> None:
         """See from the first page whether the others have checksums: those of earlier formats have none."""

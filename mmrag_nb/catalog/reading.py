@@ -180,9 +180,12 @@ class Reading:
             for start, end, text, mime, data in rows
         }
 
-    def chunks_by_item(self) -> dict[str, int]:
-        """Number of chunks of each item, by its content hash."""
-        rows = self._rows("SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id GROUP BY hash")
+    def chunks_by_item(self, items: Sequence[str] | None = None) -> dict[str, int]:
+        """Number of chunks of some items or of all, by content hash."""
+        query = f"""
+            SELECT hash, count(chunks.id) FROM items LEFT JOIN chunks ON item = items.id
+            WHERE {OF_ITEM[items is None]} GROUP BY hash"""  # noqa: S608
+        rows = self._rows(query, (hashes(items),))
         return {str(item_hash): int(str(n)) for item_hash, n in rows}
 
     def facts(self, name: str) -> list[tuple[str, str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,18 @@ class Spaces(Reading):
         """Number of vectors by space, of those that have some."""
         rows = self._rows("SELECT space, count(*) FROM vectors GROUP BY space ORDER BY space")
         return {str(name): int(str(n)) for name, n in rows}
+
+    def spaces_noted(self) -> dict[str, dict[str, Any]]:
+        """Dimension, fingerprint and versions of each space, as noted."""
+        rows = self._rows("SELECT name, dimension, fingerprint, versions FROM spaces ORDER BY name")
+        return {
+            str(name): {
+                "dimension": int(str(dimension)),
+                "fingerprint": json.loads(str(fingerprint)),
+                "versions": json.loads(str(versions)),
+            }
+            for name, dimension, fingerprint, versions in rows
+        }
 
     def vector_bytes(self) -> dict[str, int]:
         """Bytes of the vectors themselves, by space."""

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmrag_nb.catalog.conditions import BUILT_IN
-from mmrag_nb.catalog.writing import named
 from mmrag_nb.errors import UnknownName
 from mmrag_nb.milvus.tables import among, literal
-from mmrag_nb.retrieval.lexical import rarity
 from mmrag_nb.types import MODALITIES, Preview
 
-from . import words
-from .fetching import Fetching
 from .filtering import condition
-from .keys import WHOLE
+from .lexicon import SAMPLE, Lexicon, Limit, window
 from .shapes import CHUNKS, ITEMS, table_of
 
 if TYPE_CHECKING:
@@ -30,43 +24,14 @@ if TYPE_CHECKING:
 
     from mmrag_nb.types import Modality, Vectors
 
-SAMPLE = 4_096
-"""Vectors of a channel that are looked at where a file has all: for what is usual there, and for maps."""
-_LENGTHS = 1_000
-"""Chunks by which the average length is told."""
-_NAMED = 0.5
-"""What a word in the name counts, as in a file."""
 _SPACE, _FIELD = "space ", "field "
 """Begin the keys of notes on spaces and on fields that filters may name."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """What of a corpus may be found, as Milvus is told it."""
-
-    condition: str
-
-
-class Asked(Fetching):
+class Asked(Lexicon):
     """The searching half of a :class:`~mmrag_nb.corpora.corpus.Corpus`."""
 
     completes = False
-
-    def __init__(self, address: str) -> None:
-        super().__init__(address)
-        self._counts: tuple[object, dict[tuple[str, str], int]] = (None, {})
-        self._lengths: tuple[int, float] = (-1, 0.0)
-
-    def count(self, table: str, where: str = "") -> int:
-        """Rows of a table that fit; counted once for each state of the corpus."""
-        state = self.generation
-        with self._lock:
-            if self._counts[0] != state:
-                self._counts = (state, {})
-            counts = self._counts[1]
-        if (table, where) not in counts:
-            counts[table, where] = self.holding.tables.count(table, where)
-        return counts[table, where]
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
@@ -80,10 +45,6 @@ class Asked(Fetching):
         return {
             kind for kind in MODALITIES if self.holding.tables.where(CHUNKS, f"modality == {literal(kind)}", ("id",), 1)
         }
-
-    def chunk_count(self) -> int:
-        """Number of chunks."""
-        return self.count(CHUNKS)
 
     def embeddable(self, views: Sequence[str]) -> int:
         """Number of chunks of which something is embedded: as a picture, or at all.
@@ -120,7 +81,7 @@ class Asked(Fetching):
     def fingerprint(self, space: str) -> dict[str, str] | None:
         """The fingerprint of the model that made the vectors of ``space``; ``None`` where there are none."""
         known = self.spaces_noted().get(space)
-        if known is None or not self.holding.tables.where(table_of(space), "id >= 0", ("id",), 1):
+        if known is None or not self.count(table_of(space)):
             return None
         return dict(known["fingerprint"])
 
@@ -129,17 +90,27 @@ class Asked(Fetching):
         there = self.holding.keys_there(space, keys)
         return [key for key in dict.fromkeys(keys) if key not in there]
 
+    def lacking_items(self, space: str, views: Sequence[str], item_hashes: Sequence[str]) -> list[str]:
+        """Those of these items of which no chunk has a vector of any of ``views`` in ``space``."""
+        there: set[str] = set()
+        for start in range(0, len(item_hashes), 100):
+            where = f"{among('item', item_hashes[start : start + 100])} and {among('view', views)}"
+            there |= {row["item"] for row in self.holding.tables.every(table_of(space), ("item",), where)}
+        return [one for one in item_hashes if one not in there]
+
     def sample(self, space: str, where: str, n: int) -> tuple[NDArray[np.int64], Vectors]:
         """Chunk ids, ascending, and vectors of about ``n`` that fit, or of all where these are no more.
 
         Keys are hashes, so those of a window are a random sample.
         """
-        table, total = table_of(space), self.count(table_of(space), where)
-        within = f"{where} and {window(total, n)}" if total > n else where
+        table, within = table_of(space), where
+        if self.count(table) > n and (total := self.count(table, where)) > n:
+            within = f"{where} and {window(total, n)}"
         rows = self.holding.tables.where(table, within, ("chunk", "vector"))
         ids = np.asarray([row["chunk"] for row in rows], np.int64)
         order = np.argsort(ids, kind="stable")
-        vectors = np.asarray([row["vector"] for row in rows], np.float32).reshape(len(rows), -1)
+        dimension = int(self.spaces_noted()[space]["dimension"]) if space in self.spaces_noted() else 0
+        vectors = np.asarray([row["vector"] for row in rows], np.float32).reshape(len(rows), dimension)
         return ids[order], vectors[order]
 
     def matrix(self, space: str, view: str, part: Modality | None = None) -> tuple[NDArray[np.int64], Vectors]:
@@ -186,61 +157,6 @@ class Asked(Fetching):
         ids = np.asarray([row[0] for row in self._rows("SELECT id FROM chunks")], np.int64)
         return self.within(ids, self.limit(None, where))
 
-    # -- words -----------------------------------------------------------------------------------------------------
-
-    def document_frequency(self, term: str, *, described: bool = False) -> int:
-        """Number of chunks that hold ``term``, what models say of pictures counted where ``described``."""
-        stems = words.of_term(term)
-        if not stems:
-            return 0
-        fields = ("words", "told") if described else ("words",)
-        held = [" and ".join(f"text_match({field}, {literal(stem)})" for stem in stems) for field in fields]
-        return self.count(CHUNKS, " or ".join(f"({one})" for one in held))
-
-    def bm25(
-        self,
-        terms: Sequence[str],
-        k: int,
-        allowed: Limit | NDArray[np.int64] | None = None,
-        *,
-        described: bool = False,
-    ) -> dict[int, float]:
-        """The ``k`` chunks that match any of ``terms`` best: id to BM25, higher is better.
-
-        Milvus finds them, by a BM25 of its own (Milvus Lite's weighs words within each of its segments). What they
-        reach is reckoned here as a file's index would, with the frequencies of words in the whole.
-        """
-        wanted = [(term, stems) for term in terms if (stems := words.of_term(term))]
-        if not wanted:
-            return {}
-        if isinstance(allowed, np.ndarray):
-            ids = allowed.tolist()
-        else:
-            where = allowed.condition if allowed is not None else ""
-            asked = " ".join(stem for _, stems in wanted for stem in stems)
-            fields = ("words", "told") if described else ("words",)
-            ids = sorted({one for f in fields for one in self.holding.tables.match(CHUNKS, f, asked, k, where)})
-        total, average = self.chunk_count(), self._average()
-        frequencies = [self.document_frequency(term, described=described) for term, _ in wanted] if ids else []
-        weighed = [(stems, rarity(n, total)) for (_, stems), n in zip(wanted, frequencies, strict=False)]
-        scores = {}
-        for one, kept in self.records(ids).items():
-            told = " ".join(said.text for said in kept.described.values()) if described else ""
-            columns = [(kept.chunk.text, 1.0), (named(kept.item), _NAMED), (told, 1.0)]
-            if (score := words.bm25(columns, weighed, average)) > 0:
-                scores[one] = score
-        return dict(sorted(scores.items(), key=lambda one: -one[1])[:k])
-
-    def _average(self) -> float:
-        """Stems of a chunk on average, by a sample of many."""
-        state = self.chunk_count()
-        if self._lengths[0] != state:
-            where = window(state, _LENGTHS) if state > _LENGTHS else "id >= 0"
-            rows = self.holding.tables.where(CHUNKS, where, ("words", "told"))
-            lengths = [len(row["words"].split()) + len(row["told"].split()) for row in rows]
-            self._lengths = (state, sum(lengths) / max(len(lengths), 1))
-        return self._lengths[1]
-
     # -- what is usual ---------------------------------------------------------------------------------------------
 
     def background(self, space: str, modality: Modality, digest: str) -> Vectors | None:
@@ -274,13 +190,6 @@ class Asked(Fetching):
     ) -> None:
         """Keep what background queries reach in ``channel``, which had ``last`` vectors."""
         self.holding.put_pieces({(f"statistics {' '.join(channel)}", digest[:32]): Preview(str(last), statistics)})
-
-
-def window(total: int, n: int) -> str:
-    """A condition that about ``n`` of ``total`` rows fit, at random: keys are hashes."""
-    width = WHOLE * n // total
-    start = secrets.randbelow(WHOLE - width)
-    return f"id >= {start} and id < {start + width}"
 
 
 def of_channel(view: str, part: Modality | None) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from mmrag_nb.milvus.tables import DEEPEST, literal
 from mmrag_nb.retrieval.calibration import COPY, Statistics
 
-from .asked import SAMPLE, of_channel
+from .asked import of_channel
 from .holding import vector_number
+from .lexicon import SAMPLE
 from .shapes import CHUNKS, table_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from mmrag_nb.retrieval.channels import AnyChannel
     from mmrag_nb.types import Modality, Vectors
 
-    from .asked import Asked, Limit
+    from .asked import Asked
+    from .lexicon import Limit
 
 MOST = 1_000
 """Chunks that are ranked at most."""
@@ -38,20 +40,21 @@ _SETTLED = 0.01
 class FarChannel:
     """One channel of a corpus; see :class:`mmrag_nb.retrieval.channels.AnyChannel`.
 
-    Of up to :data:`~mmrag_nb.corpora.asked.SAMPLE` vectors all are at hand, and everything is as exact as in a file.
+    Of up to :data:`~mmrag_nb.corpora.lexicon.SAMPLE` vectors all are at hand, and everything is as exact as in a file.
     """
 
     def __init__(self, corpus: Asked, space: str, view: str, part: Modality | None, modality: Modality) -> None:
         self.space, self.modality = space, modality
         self._corpus, self._view, self._part = corpus, view, part
         self._table, self._where = table_of(space), of_channel(view, part)
-        self._n = corpus.count(self._table, self._where)
         self._lock = threading.RLock()
         self._sample: tuple[NDArray[np.int64], Vectors] | None = None
         self._known: dict[int, Vectors | None] = {}
         """By chunk; ``None`` of one that is not in it."""
         self._stacked: tuple[NDArray[np.int64], Vectors] | None = None
         self._floors: dict[bytes, float] = {}
+        few = corpus.count(self._table) <= SAMPLE  # all of which are needed anyway
+        self._n = len(self.sample()[0]) if few else corpus.count(self._table, self._where)
 
     def __len__(self) -> int:
         return self._n
@@ -84,7 +87,8 @@ class FarChannel:
             if self._stacked is None:
                 held = {chunk: vector for chunk, vector in self._known.items() if vector is not None}
                 ids = np.sort(np.fromiter(held, np.int64, len(held)))
-                self._stacked = ids, np.stack([held[chunk] for chunk in ids.tolist()])
+                vectors = [held[chunk] for chunk in ids.tolist()]
+                self._stacked = ids, np.stack(vectors) if vectors else self.sample()[1]
             return self._stacked
 
     def sample(self) -> tuple[NDArray[np.int64], Vectors]:

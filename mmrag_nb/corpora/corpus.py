@@ -14,6 +14,7 @@ from mmrag_nb.types import Preview
 
 from .asked import Asked
 from .downloading import LARGEST, write_down
+from .filtering import fields_of
 from .holding import owner_of, vector_number
 from .keys import chunk_number, number
 from .shapes import CHUNKS, ITEMS, table_of
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmrag_nb.catalog.entries import Described, Entry
+    from mmrag_nb.protocols import Progress
     from mmrag_nb.types import Item
 
     from .working import KeptChunk
+
+
+COPIES = "copies"
+"""Key of the note on where files lie besides: what becomes of files is not followed in a corpus."""
+_AT_A_TIME = 100
+"""Items that are deleted at a time."""
 
 
 class Corpus(Asked):
@@ -158,12 +166,18 @@ class Corpus(Asked):
         # Until all is written, what is replaced is no whole item.
         holding.put_items(replace(one, recipe=one.recipe.removesuffix(BEGUN) + BEGUN) for one in known.values())
         spaces: dict[int, list[str]] = {}
+        fields = {
+            one.id: fields_of(one.chunk, items[one.chunk.item_id].item, items[one.chunk.item_id].facts)
+            for one in chunks
+        }
         made, keys = staging.kept_vectors(), {key for one in chunks for _, key in one.views}
         for space, told in self.spaces_noted().items():
             own = made.get(space, {})
             own |= holding.vectors_of_keys(space, keys - own.keys())
             if own:
-                for one, views in holding.put_vectors(space, told["dimension"], chunks, items, own).items():
+                for one, views in holding.put_vectors(
+                    space, told["dimension"], chunks, items, vectors=own, fields=fields
+                ).items():
                     spaces.setdefault(one, []).extend(f"{space} {view}" for view in views)
         holding.put_pieces(
             {
@@ -171,7 +185,7 @@ class Corpus(Asked):
                 for item, place, kind, mime, data in staging.kept_previews()
             }
         )
-        holding.put_chunks(chunks, items, spaces)
+        holding.put_chunks(chunks, items, spaces, fields)
         self._take_out(before, chunks)
         holding.put_items(items.values())
         staging.close()
@@ -192,25 +206,27 @@ class Corpus(Asked):
 
     def remove(self, hashes: Sequence[str], at: Any = None, instead: Any = None) -> None:  # noqa: ARG002
         """Delete items by content hash, with all that is theirs."""
-        for kept in self.holding.items(hashes).values():
-            ids = [chunk_number(kept.item.id, ordinal) for ordinal in range(kept.chunks)]
-            tables = self.holding.tables
-            tables.drop(ITEMS, [number("item", kept.item.id)])  # first: half of it is none
-            for space in self.spaces_noted():
-                where = among("item", [kept.item.id])
-                tables.drop(table_of(space), [row["id"] for row in tables.every(table_of(space), ("id",), where)])
-            tables.drop(CHUNKS, ids)
-            self.holding.drop_pieces([owner_of(kept.item.id, ordinal) for ordinal in range(-1, kept.chunks)])
+        tables = self.holding.tables
+        for start in range(0, len(hashes), _AT_A_TIME):
+            going = self.holding.items(hashes[start : start + _AT_A_TIME])
+            places = [(item, ordinal) for item, kept in going.items() for ordinal in range(kept.chunks)]
+            tables.drop(ITEMS, [number("item", item) for item in going])  # first: half of it is none
+            for space in self.spaces_noted() if going else ():
+                rows = tables.every(table_of(space), ("id",), among("item", going))
+                tables.drop(table_of(space), [row["id"] for row in rows])
+            tables.drop(CHUNKS, [chunk_number(*place) for place in places])
+            self.holding.drop_pieces([owner_of(*place) for place in [*places, *((item, -1) for item in going)]])
         self.forget(list(hashes))
         self._changed()
 
     def amend(self, key: str, change: Callable[[str | None], str], *, patience: float | None = None) -> None:  # noqa: ARG002
-        """Note what ``change`` makes of what is noted by ``key``."""
-        self.note(key, change(self.meta().get(key)))
+        """Note what ``change`` makes of what is noted by ``key``; not where copies of files are, which may be many."""
+        if key != COPIES:
+            self.note(key, change(self.meta().get(key)))
 
     # -- elsewhere -------------------------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, progress: Progress | None = None) -> None:
         """Write the whole to a file, and go on there; what is in Milvus stays.
 
         Raises
@@ -225,7 +241,7 @@ class Corpus(Asked):
                 f"{self.place} has {n:,} chunks, and a file is for {LARGEST:,} at most: index what the lesson needs "
                 "into a file"
             )
-        write_down(self, path)
+        write_down(self, path, progress)
         self.become(Catalog(path))
 
     def become(self, other: Catalog) -> None:

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mmrag_nb.catalog.patterns import matches
 from mmrag_nb.milvus.tables import among, literal
 
 from .holding import Holding, owner_of, vector_number
@@ -126,9 +127,14 @@ class Fetching(WorkingSet):
         """None: what becomes of files is not followed in a corpus."""
         return []
 
-    def chunks_by_item(self) -> dict[str, int]:
-        """Number of chunks of the first :data:`LISTED` items."""
-        return {kept.item.id: kept.chunks for kept in self._listed()}
+    def matching(self, pattern: str) -> list[Item]:
+        """Those of all items that a pattern means, see :func:`mmrag_nb.catalog.patterns.matches`."""
+        return matches((kept.item for kept in self.holding.every_item()), pattern)
+
+    def chunks_by_item(self, items: Sequence[str] | None = None) -> dict[str, int]:
+        """Number of chunks of some items, or of the first :data:`LISTED`."""
+        listed = self._listed() if items is None else self.holding.items(items).values()
+        return {kept.item.id: kept.chunks for kept in listed}
 
     def facts(self, name: str) -> list[tuple[str, str, object]]:  # noqa: ARG002
         """None: a corpus is not looked through for what is alike."""

@@ -47,12 +47,16 @@ def fields_of(chunk: Chunk, item: Item, facts: Metadata) -> dict[str, Any]:
             if source[key] is not None and re.fullmatch(r"\w+", spelt[key]) and source[key] == source[key]:
                 known[spelt[key]] = source[key]
     fields: dict[str, Any] = {}
+    room = _ROOM
     for name, value in known.items():
         kind, kept = _kept(value)
         told = {f"k:{name}": kind, **({} if kind == "o" else {f"{kind}:{name}": kept})}
         if kind == "t" and kept != (plain := kept.translate(_PLAIN)):
             told[f"s:{name}"] = plain
-        if len(json.dumps({**fields, **told}).encode()) <= _ROOM:
+        room -= (size := len(json.dumps(told)))
+        if room < 0:
+            room += size
+        else:
             fields |= told
     return fields
 

@@ -16,7 +16,7 @@ from mmrag_nb.milvus.tables import LONGEST, Tables, among
 from mmrag_nb.types import Chunk, Item, Preview, Record
 
 from . import words
-from .filtering import fields_of, names_in
+from .filtering import names_in
 from .keys import chunk_number, number
 from .shapes import CHUNKS, ITEMS, NOTES, PIECES, SHAPES, VECTORS, WORDED, table_of
 from .working import KeptChunk, KeptItem
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _PIECE = 49_000
 """Bytes of which base64 fills one field."""
-MOST_PIECES = 64
-"""Pieces of one preview at most: 3 MB."""
+_AT_A_TIME = 100
+"""Pieces that are written or asked for at a time: 6 MB."""
 _OF_ITEM = ("hash", "uri", "modality", "metadata", "facts", "recipe", "record", "record_name", "chunks")
 _OF_CHUNK = ("item", "ordinal", "modality", "text", "start", "end", "page", "views", "described")
 
@@ -94,14 +94,17 @@ class Holding:
         return [_chunk(row, whole.get(row["id"])) for row in rows]
 
     def put_chunks(
-        self, chunks: Sequence[KeptChunk], items: Mapping[str, KeptItem], spaces: Mapping[int, Sequence[str]]
+        self,
+        chunks: Sequence[KeptChunk],
+        items: Mapping[str, KeptItem],
+        spaces: Mapping[int, Sequence[str]],
+        fields: Mapping[int, Mapping[str, Any]],
     ) -> None:
-        """Write chunks of ``items``; ``spaces`` says which spaces with which view each is found in."""
+        """Write chunks of ``items``; by chunk, the spaces with a view that it is found in, and what filters may ask."""
         rows = []
         for one in chunks:
             chunk, kept = one.chunk, items[one.chunk.item_id]
-            fields = fields_of(chunk, kept.item, kept.facts)
-            self._names_of(fields)
+            self._names_of(fields[one.id])
             text = chunk.text.encode()
             if len(text) > LONGEST - 4:
                 self.put_pieces(
@@ -124,7 +127,7 @@ class Holding:
                     "places": sorted({view for view, _ in one.views}.union(spaces.get(one.id, ()))),
                     "words": words.fitting(f"{chunk.text} {named(kept.item)}", LONGEST),
                     "told": words.fitting(said, LONGEST),
-                    "fields": fields,
+                    "fields": fields[one.id],
                 }
             )
         self._put(CHUNKS, rows)
@@ -157,7 +160,9 @@ class Holding:
         dimension: int,
         chunks: Sequence[KeptChunk],
         items: Mapping[str, KeptItem],
+        *,
         vectors: Mapping[str, NDArray[np.float32]],
+        fields: Mapping[int, Mapping[str, Any]],
     ) -> dict[int, list[str]]:
         """Write the vectors (by key) of chunks; tells by chunk id which views have one."""
         table = table_of(space)
@@ -177,9 +182,7 @@ class Holding:
                         "key": key,
                     }
                     row |= {"modality": chunk.modality, "item_modality": kept.item.modality}
-                    rows.append(
-                        {**row, "fields": fields_of(chunk, kept.item, kept.facts), "vector": vectors[key].tolist()}
-                    )
+                    rows.append({**row, "fields": fields[one.id], "vector": vectors[key].tolist()})
         self.tables.put(table, rows)
         return dict(found)
 
@@ -190,26 +193,29 @@ class Holding:
         fields = ("kind", "mime", "place", "of", "data")
         first = self.tables.get(PIECES, (number(owner, kind, 0) for kind in kinds), fields)
         rest = [number(owner, row["kind"], place) for row in first for place in range(1, row["of"])]
-        parts: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-        for row in [*first, *self.tables.get(PIECES, rest, fields)]:
-            parts[row["kind"]][row["place"]] = row
-        found = {}
-        for kind, rows in parts.items():
-            if len(rows) == rows[0]["of"]:  # else it is being written
-                data = b"".join(base64.b64decode(rows[place]["data"]) for place in range(len(rows)))
-                found[kind] = Preview(rows[0]["mime"], data)
+        rows = [*first, *self.tables.get(PIECES, rest, fields, _AT_A_TIME)]
+        return {kind: shown for (_, kind), shown in _joined({**row, "owner": owner} for row in rows).items()}
+
+    def pieces_of(self, owners: Sequence[str]) -> dict[tuple[str, str], Preview]:
+        """All that is kept for ``owners``, by owner and kind."""
+        fields = ("owner", "kind", "mime", "place", "of", "data")
+        found: dict[tuple[str, str], Preview] = {}
+        for start in range(0, len(owners), 100):
+            where = among("owner", owners[start : start + 100])
+            found |= _joined(self.tables.every(PIECES, fields, where, _AT_A_TIME))
         return found
 
     def put_pieces(self, kept: Mapping[tuple[str, str], Preview]) -> None:
-        """Keep what is of some size, by owner and kind; what is of more than :data:`MOST_PIECES` is left out."""
+        """Keep what is of some size, by owner and kind."""
         rows = []
         for (owner, kind), preview in kept.items():
             parts = [preview.data[at : at + _PIECE] for at in range(0, len(preview.data), _PIECE)] or [b""]
-            if len(parts) > MOST_PIECES:
-                continue
             for place, part in enumerate(parts):
                 row = {"id": number(owner, kind, place), "owner": owner, "kind": kind, "mime": preview.mime}
                 rows.append({**row, "place": place, "of": len(parts), "data": base64.b64encode(part).decode()})
+                if len(rows) == _AT_A_TIME:
+                    self._put(PIECES, rows)
+                    rows = []
         self._put(PIECES, rows)
 
     def drop_pieces(self, owners: Sequence[str]) -> None:
@@ -223,6 +229,19 @@ class Holding:
         if rows:
             self.tables.make(table, SHAPES[table], worded=WORDED.get(table, ()))
             self.tables.put(table, rows)
+
+
+def _joined(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Preview]:
+    """What pieces are pieces of, by owner and kind."""
+    parts: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        parts[row["owner"], row["kind"]][row["place"]] = row
+    found = {}
+    for key, of in parts.items():
+        some = next(iter(of.values()))
+        if len(of) == some["of"]:  # else it is being written
+            found[key] = Preview(some["mime"], b"".join(base64.b64decode(of[at]["data"]) for at in range(len(of))))
+    return found
 
 
 def vector_number(chunk: int, view: str) -> int:

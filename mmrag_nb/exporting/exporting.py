@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmrag_nb.errors import EmptyIndex, InvalidSetting, NotInstalled, UnknownName
+from mmrag_nb.corpora.corpus import Corpus
+from mmrag_nb.errors import EmptyIndex, InvalidSetting, MMRagError, NotInstalled, UnknownName
 from mmrag_nb.reports import ExportReport
 
 from . import folder, parquet
@@ -48,6 +49,11 @@ def export(
         raise InvalidSetting(
             f"{path} does not end in .parquet: export to a file such as lesson.parquet, or to a folder by "
             "form='datasets' (--form datasets)"
+        )
+    if isinstance(catalog, Corpus):
+        raise MMRagError(
+            f"export reads an index in a file or in memory, and this one lies in {catalog.place}: rag.save("
+            f'"lesson.mmrag") (%mmrag_save) makes a file of it first'
         )
     if not catalog.chunk_count():
         raise EmptyIndex

@@ -17,7 +17,7 @@ from mmrag_nb.reports import ImportReport, Skipped
 from .agreement import SAMPLES, must_agree, of_contents
 from .items import Items, picture_of
 from .model import Model, model_of, prepare
-from .settling import settle
+from .settling import must_be_settled, settle
 from .table import Row, Table, Wrong
 from .vectors import opened, unit
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mmrag_nb.catalog.catalog import Catalog
     from mmrag_nb.catalog.entries import Entry
+    from mmrag_nb.catalog.relying import Relied
     from mmrag_nb.parts import Parts
     from mmrag_nb.protocols import Progress
     from mmrag_nb.settings import Settings
@@ -57,6 +58,7 @@ class Importing:
         self._added = self._reused = self._repeated = self._captions = 0
         self._spaces: Counter[str] = Counter()
         self._agreement = ""
+        self._relied: dict[str, Relied] = {}
         self._skipped: list[Skipped] = []
         self._unlisted = 0
         self._notes: dict[tuple[str, str], None] = {}
@@ -79,10 +81,11 @@ class Importing:
             chosen = self._looked_through(rows, array)
         with self._clock("models"):
             model = model_of(self._parts, self._settings, self._progress)
+            must_be_settled(self._catalog, model.fingerprint)
             if model.encoder is not None:
                 settle(self._parts, self._catalog, self._progress)
         with self._clock("check"):
-            prepare(self._catalog, model, array.shape[1], check=check)
+            self._relied = {model.space: prepare(self._catalog, model, array.shape[1], check=check)}
             self._agreement = self._compared(model, chosen, array) if check else "not compared, as you asked"
         self._models = (model.name,)
         items = Items(self._settings, model.encoder, thumbnails=thumbnails)
@@ -177,7 +180,7 @@ class Importing:
             entries, made, changed = self._entries(taken, known, items, model)
         with self._clock("commit"):
             if entries:
-                self._catalog.add(entries, {model.space: made}, model_specs(self._settings))
+                self._catalog.add(entries, {model.space: made}, model_specs(self._settings), self._relied)
             if changed:
                 self._catalog.update(*changed)
         for row, item, _ in taken:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mmrag_nb.catalog.relying import Relied
 from mmrag_nb.catalog.rows import UNCHECKED, unchecked
 from mmrag_nb.errors import IndexMismatch, InvalidSetting, ModelUnavailable
 from mmrag_nb.parts import library_versions
@@ -65,8 +66,10 @@ def model_of(parts: Parts, settings: Settings, progress: Progress | None) -> Mod
     return Model(encoder.description, encoder.space, encoder.fingerprint, encoder)
 
 
-def prepare(catalog: Catalog, model: Model, dimension: int, *, check: bool) -> None:
+def prepare(catalog: Catalog, model: Model, dimension: int, *, check: bool) -> Relied:
     """Make sure that vectors of so many numbers may join those in the model's space, and note whose they are.
+
+    What it tells is to be so still when they are kept: others may fill the index meanwhile.
 
     Raises
     ------
@@ -83,5 +86,7 @@ def prepare(catalog: Catalog, model: Model, dimension: int, *, check: bool) -> N
         must_fit(dimension, there, model.name)
         if check and not unchecked(known):
             raise IndexMismatch(model.space, known, model.fingerprint)
-        return
-    catalog.register(model.space, dimension, model.fingerprint, library_versions() if model.encoder else {})
+        return Relied(dimension, known, {})
+    relied = Relied(dimension, model.fingerprint, library_versions() if model.encoder else {})
+    catalog.register(model.space, dimension, relied.fingerprint, relied.versions)
+    return relied

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmrag_nb.catalog.entries import Described, Entry
+from mmrag_nb.catalog.relying import Relied
 from mmrag_nb.errors import SourceError
 from mmrag_nb.indexing import model_specs
 from mmrag_nb.isolation.calling import Limits, stream
@@ -20,6 +21,7 @@ from mmrag_nb.reports import ImportReport, Skipped
 from mmrag_nb.sources.metadata import plain_metadata
 from mmrag_nb.types import MODALITIES, Chunk, Item, Preview, Record
 
+from .settling import must_be_settled
 from .vectors import unit
 
 if TYPE_CHECKING:
@@ -72,14 +74,18 @@ class Returning:
         self._added = self._reused = 0
         self._skipped: list[Skipped] = []
         self._agreement = ""
+        self._relied: dict[str, Relied] = {}
 
     def run(self, path: Path, told: Mapping[str, Any]) -> None:
         """Bring in the file at ``path``, of which :func:`layout` told this."""
         vectors = told["vectors"]
-        for channel in vectors.values():
-            self._catalog.register(
-                channel["space"], int(channel["dimension"]), channel["fingerprint"], library_versions()
-            )
+        self._relied = {
+            one["space"]: Relied(int(one["dimension"]), one["fingerprint"], library_versions())
+            for one in vectors.values()
+        }
+        must_be_settled(self._catalog, *(one.fingerprint for one in self._relied.values()))
+        for space, one in self._relied.items():
+            self._catalog.register(space, one.dimension, one.fingerprint, one.versions)
         self._agreement = "; ".join(
             dict.fromkeys(
                 f"{one['space']} by {' '.join(one['fingerprint'].values())[:60]}, as the file says"
@@ -142,17 +148,18 @@ class Returning:
             for space, by_key in keyed.items():
                 made.setdefault(space, {}).update(by_key)
         if entries:
-            self._catalog.add(entries, made, meta)
+            self._catalog.add(entries, made, meta, self._relied)
 
     def _add_views(self, entry: Entry, made: Mapping[str, Mapping[str, Vectors]]) -> None:
         ids = self._catalog.chunk_ids(entry.item.id)
-        places = {stored.chunk.ordinal: one for one, stored in self._catalog.records(ids).items()}
+        there = self._catalog.records(ids)
+        places = {stored.chunk.ordinal: one for one, stored in there.items()}
         seen = {
             places[chunk.ordinal]: list(views)
             for chunk, views in zip(entry.chunks, entry.views, strict=True)
             if chunk.ordinal in places
         }
-        self._catalog.add_views(seen, made, {})
+        self._catalog.add_views(seen, made, {}, self._relied, there)
 
 
 _Part = tuple[dict[str, Any], dict[str, Any], "bytes | None"]

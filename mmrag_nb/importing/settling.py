@@ -7,18 +7,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmrag_nb.carrying import pixels_of
-from mmrag_nb.errors import IndexMismatch
+from mmrag_nb.catalog.rows import unchecked
+from mmrag_nb.corpora.corpus import Corpus
+from mmrag_nb.errors import IndexMismatch, MMRagError
 from mmrag_nb.truncation import truncated
 
 from .agreement import SAMPLES, Agreement, of_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mmrag_nb.catalog.catalog import Catalog
     from mmrag_nb.parts import Parts
     from mmrag_nb.protocols import Encoder, Progress
 
 _LEAST = 0.95
 """Mean cosine that will do where pictures are made again from their previews, which are small and compressed."""
+
+
+def must_be_settled(catalog: Catalog, *fingerprints: Mapping[str, str]) -> None:
+    """Keep vectors out of Milvus that are not compared with their models yet: many may ask for them at once.
+
+    Raises
+    ------
+    MMRagError
+        One of the ``fingerprints`` is that of such a model.
+    """
+    waiting = next((one for one in fingerprints if unchecked(one)), None)
+    if waiting is not None and isinstance(catalog, Corpus):
+        raise MMRagError(
+            f"{waiting.get('model', 'the model')} is not at hand to compare the vectors with, and an index in Milvus "
+            "takes only vectors that were: import them into a file, ask it a question where the model can be had, and "
+            "save that into Milvus"
+        )
 
 
 def settle(parts: Parts, catalog: Catalog, progress: Progress | None = None) -> None:

@@ -104,6 +104,11 @@ def connect(address: str | Address) -> Any:
         return MilvusClient(uri, token=token, timeout=_WITHIN, grpc_options=_PATIENT)
 
 
+def is_lite(client: Any) -> bool:
+    """Whether what a ``MilvusClient`` is connected to says that it is Milvus Lite, wherever it runs."""
+    return "lite" in str(client.get_server_version()).lower()
+
+
 def served(address: str | Address) -> str:
     """Where other processes of this machine reach what is at ``address``: Milvus Lite listens on a port of its own.
 

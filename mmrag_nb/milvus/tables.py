@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connecting import connect, read, told
+from .connecting import connect, is_lite, read, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,6 +67,8 @@ class Tables:
     def __init__(self, address: str) -> None:
         self.address: Address = read(address)
         self._client = connect(self.address)
+        with told(self.address):
+            self._lite = self.address.lite or is_lite(self._client)
         self._there: set[str] = set()
         self._fresh: Counter[str] = Counter()
         """Rows by table that were written since it was settled."""
@@ -105,7 +107,7 @@ class Tables:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         indexes = MilvusClient.prepare_index_params()
         # Words come split already; Milvus Lite splits at all that is no letter or digit, which comes to the same.
-        analyzer = {"tokenizer": "standard" if self.address.lite else "whitespace"}
+        analyzer = {"tokenizer": "standard" if self._lite else "whitespace"}
         for place, field in enumerate(fields):
             how = field.how()
             if field.name in worded:
@@ -114,7 +116,7 @@ class Tables:
             if field.looked_up:
                 indexes.add_index(field.name, index_type="INVERTED")
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=vector or 2)
-        near = "AUTOINDEX" if vector and not self.address.lite else "FLAT"
+        near = "AUTOINDEX" if vector and not self._lite else "FLAT"
         indexes.add_index("vector", index_type=near, metric_type="COSINE")
         for name in worded:
             schema.add_field(f"{name}_bm25", DataType.SPARSE_FLOAT_VECTOR)
@@ -129,9 +131,9 @@ class Tables:
             indexes.add_index(f"{name}_bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
         with self._writing, told(self.address):
             if not self._client.has_collection(self.name(table)):
-                self._client.create_collection(
-                    self.name(table), schema=schema, index_params=indexes, consistency_level="Session"
-                )
+                self._client.create_collection(self.name(table), schema=schema, consistency_level="Session")
+                # pymilvus would sleep for half a second for each index to be ready, which those of nothing are at once.
+                self._client.create_index(self.name(table), indexes, sync=not self._lite)
         self.exists(table)
 
     # -- write -----------------------------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class Tables:
 
         A cluster does so by itself.
         """
-        if self.address.lite and self._fresh[table] >= most:
+        if self._lite and self._fresh[table] >= most:
             self._fresh[table] = 0
             with self._writing, told(self.address):
                 self._client.flush(self.name(table))
@@ -164,14 +166,16 @@ class Tables:
 
     # -- read ------------------------------------------------------------------------------------------------------
 
-    def get(self, table: str, keys: Iterable[int | str], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of these keys, of those that are there."""
+    def get(
+        self, table: str, keys: Iterable[int | str], fields: Sequence[str], most: int = MOST
+    ) -> list[dict[str, Any]]:
+        """The rows of these keys, of those that are there, ``most`` at a time."""
         wanted = list(dict.fromkeys(keys))
         found: list[dict[str, Any]] = []
         if wanted and self.exists(table):
             with told(self.address):
-                for start in range(0, len(wanted), MOST):
-                    part = wanted[start : start + MOST]
+                for start in range(0, len(wanted), most):
+                    part = wanted[start : start + most]
                     found += self._client.get(self.name(table), ids=part, output_fields=list(fields))
         return found
 
@@ -182,13 +186,15 @@ class Tables:
         with told(self.address):
             return list(self._client.query(self.name(table), filter=condition, output_fields=list(fields), limit=limit))
 
-    def every(self, table: str, fields: Sequence[str], condition: str = "") -> Iterator[dict[str, Any]]:
-        """All rows that fit, by their keys."""
+    def every(
+        self, table: str, fields: Sequence[str], condition: str = "", most: int = MOST
+    ) -> Iterator[dict[str, Any]]:
+        """All rows that fit, by their keys, ``most`` at a time."""
         if not self.exists(table):
             return
         with told(self.address):
             rows = self._client.query_iterator(
-                self.name(table), batch_size=MOST, filter=condition, output_fields=list(fields)
+                self.name(table), batch_size=most, filter=condition, output_fields=list(fields)
             )
             with closing(rows):
                 while batch := rows.next():
@@ -199,7 +205,7 @@ class Tables:
         if not self.exists(table):
             return 0
         with told(self.address):
-            if condition and self.address.lite:  # which counts by putting together whole rows
+            if condition and self._lite:  # which counts by putting together whole rows
                 return len(self._client.query(self.name(table), filter=condition, output_fields=["id"]))
             rows = self._client.query(self.name(table), filter=condition, output_fields=["count(*)"])
         return int(rows[0]["count(*)"])
@@ -215,6 +221,18 @@ class Tables:
     def above(self, table: str, query: NDArray[np.float32], cosine: float, condition: str) -> int:
         """Number of rows that fit and lie nearer to ``query`` (d,) than ``cosine``, :data:`DEEPEST` at most."""
         return len(self._search(table, [query.tolist()], "vector", DEEPEST, condition, (), radius=cosine)[0])
+
+    def holding(self, table: str, field: str, words: Sequence[str]) -> list[set[int]]:
+        """For each word, keys of the rows whose ``field`` has it: :data:`DEEPEST` at most."""
+        if not words or not self.exists(table):
+            return [set() for _ in words]
+        found = self._search(table, words, f"{field}_bm25", DEEPEST, "", ())
+        return [{int(row["id"]) for row in rows} for rows in found]
+
+    @property
+    def counts_slowly(self) -> bool:
+        """Whether each row is looked through to count those with a word, as Milvus Lite does."""
+        return self._lite
 
     def match(self, table: str, field: str, words: str, k: int, condition: str) -> list[int]:
         """Keys of the ``k`` rows whose ``field`` shares ``words`` best, by Milvus's BM25."""

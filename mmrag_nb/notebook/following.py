@@ -19,7 +19,7 @@ from .pacing import Paced
 from .render import job as render
 
 if TYPE_CHECKING:
-    from mmrag_nb.jobs import Job
+    from mmrag_nb.jobs.job import Job
 
     from .panels.job import JobPanel
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import clear_output, display
 
-from mmrag_nb.jobs import Meter
+from mmrag_nb.jobs.metering import Meter
 from mmrag_nb.transcribing import SECONDS
 
 from .render import plain

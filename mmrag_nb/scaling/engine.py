@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from mmrag_nb.errors import InvalidSetting
+from mmrag_nb.errors import InvalidSetting, MMRagError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOCAL = "local"
 """Stands for a Ray that is started on this machine, for one run."""
+_AUTO = "auto"
+"""Stands for the cluster that this machine belongs to: Ray knows where that is."""
 
 _MIB = 1 << 20
 _PER_WORKER = 2 << 30
@@ -20,6 +24,8 @@ _PER_WORKER = 2 << 30
 _PER_GPU = 4
 """Workers that share a GPU: some read files while it works for another."""
 _WORKERS_PER_WRITER = 32
+_WITHIN = 5.0
+"""Seconds within which a cluster must answer; Ray itself would wait for a minute and a half."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,46 @@ def address_of(engine: str) -> str:
     InvalidSetting
         It is no engine.
     """
-    name, colon, rest = engine.partition(":")
-    if name != "ray" or (colon and not rest.strip("/")):
-        raise InvalidSetting(
-            f"unknown engine {engine!r}: it is 'ray' (on this machine), 'ray:auto' or 'ray://HOST:10001' (a cluster)"
-        )
-    if not colon:
+    if engine == "ray":
         return LOCAL
-    return engine if rest.startswith("//") else rest
+    name, _, rest = engine.partition(":")
+    if name == "ray" and (rest == _AUTO or None not in _host_and_port(rest)):
+        return engine if rest.startswith("//") else rest
+    raise InvalidSetting(
+        f"unknown engine {engine!r}: it is 'ray' (on this machine), 'ray:auto' or 'ray://HOST:10001' (a cluster), "
+        "or 'ray:HOST:6379' (from a machine of the cluster)"
+    )
+
+
+def _host_and_port(address: str) -> tuple[str | None, int | None]:
+    """``None`` for what of them ``address`` lacks."""
+    try:
+        parts = urlsplit(f"//{address.rpartition('//')[2]}")
+        host, port = parts.hostname, parts.port
+    except ValueError:  # the port is no number, say
+        return None, None
+    return host, port
+
+
+def reach(address: str) -> None:
+    """Make sure that something answers at ``address``; a Ray of this machine is not asked.
+
+    Raises
+    ------
+    MMRagError
+        Nothing does, within a few seconds.
+    """
+    if address in (LOCAL, _AUTO):
+        return
+    host, port = _host_and_port(address)
+    try:
+        socket.create_connection((host or "", port or 0), _WITHIN).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise MMRagError(
+            f"no Ray answers at {host}:{port} ({why}): is the cluster up, and its port open to this machine? "
+            "engine='ray' starts one here"
+        ) from None
 
 
 def local_resources() -> dict[str, Any]:

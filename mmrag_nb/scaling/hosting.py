@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,22 @@ def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, A
         ``told``: of some items, see :func:`~mmrag_nb.scaling.rows.pack_tally`. ``through``, ``listed``: sources.
         ``error``: why it ended before its end.
     """
+    attempts = _ATTEMPTS if address == LOCAL else 1
+    for left in reversed(range(attempts)):
+        with contextlib.closing(_hosted(address, wanted, task)) as news:
+            for one in news:
+                if "refused" not in one:
+                    yield one
+                elif not left:
+                    yield {"error": one["refused"]}
+                else:
+                    break
+            else:
+                return
+
+
+def _hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, Any], None, None]:
+    """What one process tells; ``refused``: why Ray does not start, or does not let it in."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
     environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     if address == LOCAL:  # for nobody else on this machine
@@ -80,7 +97,7 @@ def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, A
             for line in process.stdout:
                 one = json.loads(line)
                 yield one
-            if not {"end", "error"} & one.keys():
+            if not {"end", "error", "refused"} & one.keys():
                 raise MMRagError("the process that speaks with Ray has died: run it again, what was written stays")
         finally:
             with contextlib.suppress(OSError):
@@ -89,6 +106,9 @@ def hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, A
                 process.wait(_FAREWELL)
             except subprocess.TimeoutExpired:
                 process.kill()
+            if address == LOCAL and hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):  # which is as it should be
+                    os.killpg(process.pid, signal.SIGKILL)  # a Ray that did not start leaves half of itself
 
 
 def main() -> None:
@@ -112,8 +132,12 @@ def main() -> None:
     )
     task = Task(**{**said["task"], "place": Place(**said["task"]["place"])})
     try:
-        _work(_connected(said["address"], said["folder"]), wanted, task, tell, over)
-        tell(end=True)
+        ray, refused = _connected(said["address"], said["folder"])
+        if refused:
+            tell(refused=refused)
+        else:
+            _work(ray, wanted, task, tell, over)
+            tell(end=True)
     except MMRagError as error:
         tell(error=str(error))
     except Exception as error:  # noqa: BLE001 - told where it can be seen
@@ -144,37 +168,21 @@ def _work(ray: Any, wanted: Wanted, task: Task, tell: Callable[..., None], over:
         ray.shutdown()
 
 
-def _connected(address: str, folder: str) -> Any:
-    """Ray, at ``address``, or started here with its sockets and logs in ``folder``.
-
-    Raises
-    ------
-    MMRagError
-        There is none.
-    """
+def _connected(address: str, folder: str) -> tuple[Any, str]:
+    """Ray, at ``address``, or started here with its sockets and logs in ``folder``; and why that cannot be."""
     import ray
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    how: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
-        quiet |= {**local_resources(), "_temp_dir": folder}
-    told = ""
-    for _ in range(_ATTEMPTS if address == LOCAL else 1):
-        told = _refused(ray, address, quiet)
-        if not told:
-            return ray
-    if address == LOCAL:
-        raise MMRagError(f"Ray does not start on this machine ({told}): 'ray start --head' says more")
-    raise MMRagError(f"no Ray at {address!r} ({told}): is the cluster up? engine='ray' starts one on this machine")
-
-
-def _refused(ray: Any, address: str, how: Mapping[str, Any]) -> str:
-    """Connect; why that cannot be, empty where it can."""
+        how |= {**local_resources(), "_temp_dir": folder}
     try:
         ray.init(address=address, **how)
     except Exception as error:  # noqa: BLE001 - Ray raises no other where its own processes do not find each other
-        ray.shutdown()
-        return " ".join(str(error).split())[:200] or type(error).__name__
-    return ""
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        if address == LOCAL:
+            return ray, f"Ray does not start on this machine ({why}): 'ray start --head' says more"
+        return ray, f"no Ray at {address!r} ({why}): is the cluster up? engine='ray' starts one on this machine"
+    return ray, ""
 
 
 if __name__ == "__main__":

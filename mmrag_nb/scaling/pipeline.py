@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PER_BATCH = 16
 """Sources that go through the pipeline together: what a worker that dies has to do again."""
+PER_WRITE = 4
+"""Batches that are written at once: a write is half a dozen requests, however little it holds."""
 AHEAD = 4_096
 """Batches that are listed and not yet written, at most: the names in memory, whatever the size of the corpus."""
 MAX_RESTARTS = 1_000
@@ -81,7 +83,7 @@ class Conducting:
         rows = rows.map_batches(
             Writing,
             fn_constructor_args=(task.place,),
-            batch_size=None,
+            batch_size=PER_WRITE,
             compute=ActorPoolStrategy(size=crew.writers, max_tasks_in_flight_per_actor=4),
             num_cpus=0,
             **pool,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmrag_nb.corpora.corpus import Corpus
@@ -43,8 +43,4 @@ def place_of(catalog: Catalog) -> Place:
 
 def opened(place: Place) -> Corpus:
     """The index at ``place``, in this process."""
-    corpus = Corpus(place.address)
-    if place.lite:  # by its address it looks like a server, of which it has not every tokenizer
-        tables = corpus.holding.tables
-        tables.address = replace(tables.address, lite=True)
-    return corpus
+    return Corpus(place.address)

@@ -40,6 +40,21 @@ class Made:
     """Items that are in the index already, and of which something else is said now."""
 
 
+def joined(parts: Sequence[Made]) -> Made:
+    """What several workers made, as one commit."""
+    vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for one in parts:
+        for space, by_key in one.vectors.items():
+            vectors.setdefault(space, {}).update(by_key)
+    return Made(
+        [entry for one in parts for entry in one.entries],
+        vectors,
+        {key: value for one in parts for key, value in one.meta.items()},
+        {space: relied for one in parts for space, relied in one.relied.items()},
+        [item for one in parts for item in one.updated],
+    )
+
+
 def pack(made: Made) -> tuple[bytes, list[bytes]]:
     """Write ``made`` as (JSON, blobs)."""
     blobs: list[bytes] = []

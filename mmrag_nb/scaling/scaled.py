@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import MMRagError, NotInstalled, SourceError
 from mmrag_nb.indexing import Indexing
-from mmrag_nb.jobs import leave_off
+from mmrag_nb.jobs.stopping import leave_off
 from mmrag_nb.reports import Skipped
 from mmrag_nb.settings import Settings
 from mmrag_nb.sources.metadata import plain_metadata
@@ -18,7 +18,7 @@ from mmrag_nb.sources.redaction import brief
 from mmrag_nb.workload import Tally
 
 from .encoding import Task
-from .engine import address_of
+from .engine import address_of, reach
 from .hosting import hosted
 from .listing import Named, Wanted
 from .place import place_of
@@ -90,6 +90,7 @@ class Scaled:
 
     def _on_ray(self, wanted: Wanted, task: Task) -> None:
         self._progress("starting Ray", 0, None)
+        reach(self._address)
         with closing(hosted(self._address, wanted, task)) as news:
             for one in news:
                 if "error" in one:

@@ -1,8 +1,8 @@
 """What a large index file costs: to open, to ask for the first time, in memory; and what its checksums cost.
 
 ``python tests/bench/open_file.py --chunks 100000`` makes a file by ``mmrag_nb.bench.synthetic``, then opens it in fresh
-processes. With ``--code FOLDER`` the package in another folder does so, an earlier version of it say, with a file of its
-own making.
+processes. With ``--code FOLDER`` the package in another folder does so, an earlier version of it say, with a file of
+its own making.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.bench.machine import facts
+from mmrag_nb.corpora.shapes import table_of
 
 WORKER = "ray::MapWorker(MapBatches(Encoding))"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -125,17 +126,13 @@ def workers() -> list[int]:
     return sorted(found)
 
 
-def vectors(rag: MultimodalRAG) -> dict[tuple[str, str], np.ndarray]:
-    """By space and content hash."""
-    catalog, found = rag._catalog, {}
-    for space in catalog.spaces():
-        ids = [one for item in rag.items() for one in catalog.chunk_ids(item.id)]
-        for start in range(0, len(ids), 500):
-            some = ids[start : start + 500]
-            stored = catalog.records(some)
-            for one, vector in catalog.vectors_of(some, space, "image").items():
-                found[space, stored[one].item.id] = vector
-    return found
+def vectors(rag: MultimodalRAG) -> dict[tuple[str, int], np.ndarray]:
+    """By space and key: all that are in Milvus."""
+    rows = {
+        space: rag._catalog.holding.tables.every(table_of(space), ("id", "vector"), "id >= 0")
+        for space in rag._catalog.spaces()
+    }
+    return {(space, row["id"]): np.asarray(row["vector"]) for space, some in rows.items() for row in some}
 
 
 def run(name: str, folder: Path, place: str, choices: dict[str, str], **how: object) -> MultimodalRAG:

@@ -342,7 +342,7 @@ def test_what_came_in_before_a_mistake_is_shown(shell, capsys, monkeypatch):
         calls.append(1)
         if len(calls) > 1:
             raise IndexFileError("the disk is full")
-        add(self, *rest)
+        return add(self, *rest)
 
     monkeypatch.setattr(Catalog, "add", full)
     capsys.readouterr()

@@ -116,7 +116,12 @@ def test_another_index_needs_no_models_to_be_loaded_again_and_a_panel_follows(sh
     held = shell._mmrag_session.rag
     made = []
     create = registry.create
-    monkeypatch.setattr(registry, "create", lambda kind, *rest: made.append(kind) or create(kind, *rest))
+
+    def noted(kind, *rest, **further):
+        made.append(kind)
+        return create(kind, *rest, **further)
+
+    monkeypatch.setattr(registry, "create", noted)
     shell.run_cell("%mmrag_open ferries.mmrag --discard")
     assert shell.run_cell("%mmrag_search ferry").result[0].chunk.text == "The ferry leaves at noon."
     assert "encoder" not in made

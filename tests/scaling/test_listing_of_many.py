@@ -13,7 +13,7 @@ from mmrag_nb.registry import modality_of
 from mmrag_nb.reports import Skipped
 from mmrag_nb.scaling.engine import address_of, crew_for
 from mmrag_nb.scaling.listing import Named, Wanted, listed
-from mmrag_nb.scaling.rows import Made, add_tally, pack, pack_tally, unpack
+from mmrag_nb.scaling.rows import Made, add_tally, joined, pack, pack_tally, unpack
 from mmrag_nb.sources.given import as_sources
 from mmrag_nb.sources.resolve import resolve
 from mmrag_nb.types import Chunk, Item, Preview, Record
@@ -119,6 +119,17 @@ def test_rows_carry_all_that_a_commit_holds():
     assert again.vectors["clip:emoji"]["key"].flags.writeable
 
 
+def test_what_is_written_at_once_is_all_that_several_made():
+    one = Made((), {"words": {"a": np.zeros(1, np.float32)}}, {"preset": "offline"}, {}, [Item("1", "a", "text")])
+    other = Made(
+        (), {"words": {"b": np.ones(1, np.float32)}}, {}, {"words": Relied(1, {}, {})}, [Item("2", "b", "text")]
+    )
+    both = joined([one, Made(), other])
+    assert both.vectors["words"].keys() == {"a", "b"}
+    assert (both.meta, both.relied) == (one.meta, other.relied)
+    assert both.updated == [*one.updated, *other.updated]
+
+
 def test_what_workers_tell_adds_up():
     one = Tally(chunks=2, embedded=1, skipped=[Skipped("x", "bad")], notes={("a", "b"): None}, models={"m": None})
     one.items["image"] += 2
@@ -132,7 +143,9 @@ def test_what_workers_tell_adds_up():
     assert (report.notes, report.models, report.seconds) == ((("a", "b"),), ("m",), {"load": 3.0})
 
 
-@pytest.mark.parametrize("engine", ["spark", "ray:", "ray://", "Ray", "rays:auto"])
+@pytest.mark.parametrize(
+    "engine", ["spark", "ray:", "ray://", "Ray", "rays:auto", "ray:head", "ray://head", "ray:head:no"]
+)
 def test_an_unknown_engine_is_told_with_those_there_are(engine):
     with pytest.raises(InvalidSetting, match=r"it is 'ray' \(on this machine\), 'ray:auto' or 'ray://HOST:10001'"):
         address_of(engine)

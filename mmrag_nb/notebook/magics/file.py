@@ -9,6 +9,7 @@ from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import out, parse, unquoted
+from mmrag_nb.notebook.progress import ProgressLine
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -24,16 +25,21 @@ class FileMagics(SessionMagics):
 
     @no_var_expand
     @magic_arguments()
-    @argument("path", nargs="?", metavar="FILE", help="Where to keep it; an index that is there is replaced.")
+    @argument("path", nargs="?", metavar="FILE", help="Where to keep it; a file that is there is replaced.")
     @out("status")
     @line_magic
     @one_line
     def mmrag_save(self, line: str) -> Status | None:
-        """Save the index to a file, and keep it there from now on.
+        """Save the index to a file or into Milvus, and keep it there from now on.
+
+        Into Milvus (``milvus:`` and a folder of Milvus Lite or an address) it goes in batches: interrupted, run it
+        again.
 
         Examples::
 
             %mmrag_save lesson.mmrag
+            %mmrag_save milvus:lesson.db
+            %mmrag_save milvus:http://host:19530/lesson
             %mmrag_save "my lessons/harps.mmrag" --out status
         """
         options = parse(self.mmrag_save, line)
@@ -44,22 +50,25 @@ class FileMagics(SessionMagics):
             raise UsageError(
                 f"all of it is in {rag.path} already: name another file to copy it, %mmrag_save copy.mmrag"
             )
-        rag.save(_path(options.path, "save"))
+        path = _path(options.path, "save")
+        with ProgressLine(self.shell) as progress:
+            rag.save(path, progress=progress)
         return self._session.give(rag.status(), options.out)
 
     @no_var_expand
     @magic_arguments()
-    @argument("path", nargs="?", metavar="FILE", help="An index file, as %%mmrag_save writes it.")
+    @argument("path", nargs="?", metavar="FILE", help="An index, where %%mmrag_save has put it.")
     @argument("--discard", action="store_true", help="Give up an index in memory that was not saved.")
     @out("status")
     @line_magic
     @one_line
     def mmrag_open(self, line: str) -> Status | None:
-        """Open an index file, with the models that made it.
+        """Open an index, a file or in Milvus, with the models that made it.
 
         Examples::
 
             %mmrag_open lesson.mmrag
+            %mmrag_open milvus:lesson.db
             %mmrag_open lesson.mmrag --discard
         """
         options = parse(self.mmrag_open, line)

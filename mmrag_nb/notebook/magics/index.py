@@ -22,7 +22,7 @@ from .base import SessionMagics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mmrag_nb.jobs import Job
+    from mmrag_nb.jobs.job import Job
     from mmrag_nb.reports import IndexReport, Plan
     from mmrag_nb.settings import Settings
 

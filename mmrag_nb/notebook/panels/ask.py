@@ -12,7 +12,7 @@ from traitlets import Bool, Enum, Float, Instance, Int, List, Unicode, validate
 
 from mmrag_nb.checking import checked
 from mmrag_nb.errors import INTERRUPTED, GenerationError, MMRagError
-from mmrag_nb.jobs import Meter
+from mmrag_nb.jobs.metering import Meter
 from mmrag_nb.notebook.pacing import Paced
 from mmrag_nb.notebook.progress import line
 from mmrag_nb.notebook.render import card, plain, prose, writing

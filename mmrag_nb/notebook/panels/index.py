@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from traitlets import Instance, Int, Unicode
 
 from mmrag_nb.errors import MMRagError
-from mmrag_nb.jobs import Meter, Stopping
+from mmrag_nb.jobs.metering import Meter
+from mmrag_nb.jobs.stopping import Stopping
 from mmrag_nb.notebook.progress import line
 from mmrag_nb.notebook.render import plain, report
 from mmrag_nb.notebook.render.escape import escape, name, one_line

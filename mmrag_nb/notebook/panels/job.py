@@ -12,7 +12,7 @@ from .live import Act, LivePanel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mmrag_nb.jobs import Job
+    from mmrag_nb.jobs.job import Job
 
 _LOOK = f"""{render.STYLE}
 .mmrag .mm-job button {{min-height:26px;padding:1px 10px;font-size:13px}}

@@ -14,7 +14,7 @@ from .quantities import duration
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.jobs import Job
+    from mmrag_nb.jobs.job import Job
 
 STYLE = """
 .mmrag .mm-job {display:flex;flex-wrap:wrap;gap:2px 12px;align-items:center;margin:0 0 6px;

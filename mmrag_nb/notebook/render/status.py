@@ -12,7 +12,7 @@ from .report import counted
 from .style import section
 
 if TYPE_CHECKING:
-    from mmrag_nb.jobs import Jobs
+    from mmrag_nb.jobs.line import Jobs
     from mmrag_nb.reports import Status
 
 

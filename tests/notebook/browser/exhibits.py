@@ -20,9 +20,11 @@ from mmrag_nb.assets.demo.media import demo_folder
 from mmrag_nb.insight.comparison import Cell, Column, Comparison, Row, Standing
 from mmrag_nb.insight.embedding_map import EmbeddingMap, Gap
 from mmrag_nb.insight.why import Heat, Placing, Term, View, Why, WordShare
+from mmrag_nb.jobs.job import Job
+from mmrag_nb.jobs.line import Jobs
 from mmrag_nb.notebook.render import writing
 from mmrag_nb.rag import MultimodalRAG
-from mmrag_nb.reports import IndexReport, Plan, Planned, Removal, Skipped, Status
+from mmrag_nb.reports import ExportReport, ImportReport, IndexReport, Plan, Planned, Removal, Skipped, Status
 from mmrag_nb.results import Answer, Claim, Hit, Hits, Part, Passage
 from mmrag_nb.types import Chunk, Estimate, Item, Preview, Record
 from mmrag_nb.verification import Compaction, Problem, Verification
@@ -209,6 +211,19 @@ def index_report(text: str) -> IndexReport:
     )
 
 
+def failed_job(text: str) -> Job:
+    """A job of which the error, and the report of what it did before, are of others."""
+
+    def work(job: Job) -> None:
+        job.report = index_report(text)
+        raise RuntimeError(text)
+
+    job = Job(Jobs(), work).start()
+    with suppress(RuntimeError):
+        job.wait()
+    return job
+
+
 def status(text: str) -> Status:
     return Status(text, {text: 1}, 1, {text: 1}, {text: text, "preset": text})
 
@@ -221,6 +236,15 @@ def plan(text: str) -> Plan:
 def removal(text: str) -> Removal:
     items = (sound(text).item, picture(text).item, passage(text).item)
     return Removal(items, {"a": 1, "p": 1, "t": 7}, {"text": 1}, dry_run=True, closed=text)
+
+
+def import_report(text: str) -> ImportReport:
+    skipped = (Skipped(text, text), Skipped("table.csv, row 3", text))
+    return ImportReport({"image": 3, text: 1}, 3, 1, {text: 4}, text, skipped, ((text, text),), (text,), {text: 1.0})
+
+
+def export_report(text: str) -> ExportReport:
+    return ExportReport(text, "parquet", 4, {"image": 3, text: 1}, {text: text, "vector_image": text}, 9_000, 1.0)
 
 
 def verification(text: str) -> Verification:
@@ -438,9 +462,12 @@ EXHIBITS: dict[str, Exhibit] = {
     "growing": Exhibit(Growing, least=12),
     "failed_answer": Exhibit(failed_answer, least=8),
     "index_report": Exhibit(index_report, least=5),
+    "failed_job": Exhibit(failed_job, least=6),
     "status": Exhibit(status, least=4),
     "plan": Exhibit(plan, least=4),
     "removal": Exhibit(removal, least=1),
+    "import_report": Exhibit(import_report, least=6),
+    "export_report": Exhibit(export_report, least=4),
     "verification": Exhibit(verification, least=4),
     "compaction": Exhibit(compaction, least=1),
     "comparison": Exhibit(comparison, least=4),

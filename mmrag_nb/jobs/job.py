@@ -1,133 +1,35 @@
-"""Indexing that can be watched, waited for and stopped, one job after the other on one index."""
+"""One run of indexing that can be watched, waited for and stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import threading
 import time
-import weakref
-from collections import deque
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import import_module
 from traceback import clear_frames
 from typing import TYPE_CHECKING, ClassVar
 
-from .errors import MMRagError
-from .reports import IndexReport
-from .results import Shown
+from mmrag_nb.reports import IndexReport
+from mmrag_nb.results import Shown
+
+from .farewell import AT_WORK
+from .metering import Meter
+from .stopping import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from .protocols import Progress
+    from mmrag_nb.protocols import Progress
+
+    from .line import Jobs
 
 _LOG = logging.getLogger(__name__)
-WAITING = "waiting for what is being indexed"
-"""Stage of a job while another one is at work on the index."""
-_GLANCE = 0.5
+GLANCE = 0.5
 """Seconds; Windows does not interrupt a wait on a lock, so that Ctrl-C is noticed between two of them."""
-_FAREWELL = 3.0
-"""Seconds that Python's end waits for jobs to leave what they have in hand; Jupyter's patience is five."""
-_WINDOW = 15.0
-"""Seconds over which a rate is taken: short enough to follow a change, long enough to be calm."""
-_TOLD_AFTER = 1.0
-"""Seconds of a stage before its rate says anything."""
-
-
-class Stopped(KeyboardInterrupt):
-    """A run ended because it was asked to; like Ctrl-C, it passes whatever handles errors."""
-
-
-class Stopping:
-    """A wish that a run should end, from whichever thread."""
-
-    def __init__(self) -> None:
-        self._wished, self._pressing = threading.Event(), threading.Event()
-
-    def wish(self, *, now: bool = False) -> None:
-        """End it after the batch in hand; ``now``, at its next step, so that this batch is lost."""
-        self._wished.set()
-        if now:
-            self._pressing.set()
-
-    @property
-    def wished(self) -> bool:
-        """Whether it is to end."""
-        return self._wished.is_set()
-
-    def step(self) -> None:
-        """Go on within a batch, or raise :class:`Stopped`."""
-        if self._pressing.is_set():
-            raise Stopped
-
-    def leave_off(self) -> None:
-        """Go on between two batches, or raise :class:`Stopped`."""
-        if self._wished.is_set():
-            raise Stopped
-
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Have what is indexed within the block end when this is wished."""
-        token = _here.set(self)
-        try:
-            yield
-        finally:
-            _here.reset(token)
-
-
-_here: ContextVar[Stopping | None] = ContextVar("stopping", default=None)
-
-
-def leave_off() -> None:
-    """End the run that this context belongs to, if that is wished. To be called where nothing is in hand.
-
-    Raises
-    ------
-    Stopped
-        It is.
-    """
-    if (stopping := _here.get()) is not None:
-        stopping.leave_off()
-
-
-class Meter:
-    """How fast one stage goes, and how long it will take.
-
-    Rates are taken over the last seconds, between the moments at which something was finished: work that is done in
-    batches stands still between them, and neither the rate nor the time left should swing with that.
-    """
-
-    def __init__(self) -> None:
-        self._marks: deque[tuple[float, int]] = deque()
-
-    def see(self, now: float, done: int) -> None:
-        """Note that ``done`` are through at ``now``, seconds of a clock that never goes back."""
-        if self._marks and done < self._marks[-1][1]:
-            self._marks.clear()
-        if not self._marks or done > self._marks[-1][1]:
-            self._marks.append((now, done))
-        while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW:
-            self._marks.popleft()
-
-    def rate(self) -> float | None:
-        """How many are finished in a second; ``None`` before that can be told."""
-        marks = tuple(self._marks)  # another thread may be adding to them
-        if len(marks) < 2:
-            return None
-        (start, first), (end, last) = marks[0], marks[-1]
-        return (last - first) / (end - start) if end - start >= _TOLD_AFTER else None
-
-    def left(self, now: float, total: int) -> float | None:
-        """Seconds until ``total`` are through; ``None`` before that can be told."""
-        rate = self.rate()
-        if rate is None:
-            return None
-        at, done = self._marks[-1]
-        return max(0.0, (total - done) / rate - (now - at))
 
 
 @dataclass(frozen=True)
@@ -171,7 +73,7 @@ class Job(Shown):
 
     def __init__(self, line: Jobs, work: Callable[[Job], None], progress: Progress | None = None) -> None:
         self._line, self._work, self._progress = line, work, progress
-        self._stopping = _here.get() or Stopping()
+        self._stopping = in_force()
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._followers: list[Callable[[Job], object]] = []
@@ -222,7 +124,7 @@ class Job(Shown):
             What made it fail. One that was stopped returns what it did.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while not self._over.wait(_GLANCE if until is None else min(_GLANCE, max(0.0, until - time.monotonic()))):
+        while not self._over.wait(GLANCE if until is None else min(GLANCE, max(0.0, until - time.monotonic()))):
             if until is not None and time.monotonic() >= until:
                 return None
         if self.error is not None and not isinstance(self.error, KeyboardInterrupt):
@@ -255,7 +157,7 @@ class Job(Shown):
     def start(self) -> Job:
         """Run in a thread of its own, which a Python that ends does not wait for."""
         self._line.join(self)
-        _at_work.add(self)
+        AT_WORK.add(self)
         # in this context, as what is displayed there belongs to the cell that starts it
         run = copy_context().run
         threading.Thread(target=run, args=(self._run,), name="mmrag-index", daemon=True).start()
@@ -312,7 +214,7 @@ class Job(Shown):
         with self._lock:
             self._over.set()
         self._tell()
-        _at_work.discard(self)
+        AT_WORK.discard(self)
 
     def _tell(self) -> None:
         for follower in tuple(self._followers):
@@ -324,92 +226,3 @@ class Job(Shown):
 
     def _ipython_display_(self, **_: object) -> None:
         import_module("mmrag_nb.notebook.following").show(self)
-
-
-class Jobs:
-    """The jobs on one index: one is at work, others wait in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._line: list[Job] = []
-        self.last: Job | None = None
-        """The one that ended last."""
-
-    def __iter__(self) -> Iterator[Job]:
-        """Those that are not over, the one at work first."""
-        with self._changed:
-            return iter(tuple(self._line))
-
-    def __len__(self) -> int:
-        return len(self._line)
-
-    def stop(self, *, now: bool = False) -> None:
-        """Have all of them end, see :meth:`Job.stop`."""
-        for job in reversed(list(self)):  # else the next would begin
-            job.stop(now=now)
-
-    def must_be_over(self, what: str) -> None:
-        """Refuse ``what`` while a job is at work.
-
-        Raises
-        ------
-        MMRagError
-            One is.
-        """
-        if len(self):
-            raise MMRagError(
-                f"the index is being filled in the background, so it cannot {what}: wait (%mmrag_status tells how far "
-                "it is), or %mmrag_stop"
-            )
-
-    # -- what jobs call --------------------------------------------------------------------------------------------
-
-    def join(self, job: Job) -> None:
-        """Take a place in the line."""
-        with self._changed:
-            self._line.append(job)
-
-    def turn(self, job: Job) -> None:
-        """Wait until it is the turn of ``job``.
-
-        Raises
-        ------
-        Stopped
-            It is to end before that.
-        """
-        while True:
-            with self._changed:
-                if self._line[0] is not job and job.state == "waiting":
-                    self._changed.wait(_GLANCE)
-                waits = self._line[0] is not job
-            leave_off()
-            if not waits:
-                return
-            job(WAITING, 0, None)
-
-    def look(self) -> None:
-        """Have those that wait see what has changed."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def leave(self, job: Job) -> None:
-        """Make room for the next."""
-        with self._changed:
-            if job in self._line:
-                self._line.remove(job)
-                self.last = job
-            self._changed.notify_all()
-
-
-_at_work: weakref.WeakSet[Job] = weakref.WeakSet()
-
-
-@atexit.register
-def _farewell() -> None:
-    """Have the jobs in the background end with Python: at their next step, so that no thread dies within a commit."""
-    for job in (jobs := list(_at_work)):
-        job.stop(now=True)
-    until = time.monotonic() + _FAREWELL
-    for job in jobs:
-        with suppress(Exception):  # told already
-            job.wait(max(0.0, until - time.monotonic()))

@@ -84,7 +84,7 @@ class Status(Shown):
     vectors: Mapping[str, int]
     """Vectors by space."""
     settings: Mapping[str, str]
-    """Preset, strategy and the models in force."""
+    """Preset, strategy and the models in force; before them, which vectors are still to be compared with theirs."""
 
     _renderer: ClassVar[str] = "mmrag_nb.notebook.render.status"
 

@@ -1,6 +1,7 @@
 """The command line: the demo finds its answers in sound, picture and text; the doctor tells no secret."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,13 @@ def test_doctor_says_what_is_missing(capsys, monkeypatch):
     assert re.search(r"genai-prices +not installed .*cost.*mmrag-nb\[gemini\]", printed)
     assert re.search(r"gemini +not installed \(see above\), ", printed)
     assert re.search(r"openai +not installed \(see above\), ", printed), "no provider is asked without tenacity"
+
+
+def test_doctor_tells_of_every_extra():
+    told = {extra for extra, _ in doctor._OPTIONAL.values()} | {"pandas"}  # which tables brings
+    project = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = project.split("[project.optional-dependencies]")[1].split("\n[")[0]
+    assert told == set(re.findall(r"^([\w-]+) = \[", extras, re.MULTILINE)) - {"test", "dev"}
 
 
 def test_a_mistake_is_one_line(capsys, monkeypatch):

@@ -127,6 +127,9 @@ def test_another_index_does_not_take_its_place(rag, gate, tmp_path):
             act()
     gate.open()
     assert job.wait().embedded == 48
+    assert rag.jobs.last is job
+    rag.reset(discard=True)
+    assert rag.jobs.last is None  # of the index that was left
 
 
 def test_saved_meanwhile_the_rest_goes_into_the_file(rag, gate, tmp_path):

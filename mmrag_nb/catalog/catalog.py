@@ -177,3 +177,6 @@ def _settle(path: Path) -> None:
             old.execute("PRAGMA journal_mode = DELETE")
         except IndexFileError as error:
             raise IndexFileError(f"{path} is open elsewhere: close it there, or save under another name") from error
+    # SQLite says nothing of a disk that failed just then; and a journal is played back over whatever takes the place.
+    if any(path.with_name(path.name + end).exists() for end in ("-journal", "-wal")):
+        raise IndexFileError(f"{path} cannot be written: make room, or save under another name")

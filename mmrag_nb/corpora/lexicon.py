@@ -138,8 +138,8 @@ class Lexicon(Fetching):
         weighed = [(stems, rarity(n, total)) for (_, stems), n in zip(wanted, frequencies, strict=False)]
         scores = {}
         for one, kept in self.records(ids).items():
-            told = " ".join(said.text for said in kept.described.values()) if described else ""
-            columns = [(kept.chunk.text, 1.0), (named(kept.item), _NAMED), (told, 1.0)]
+            told = " ".join(said.text for said in kept.described.values())  # adds to the length in any case
+            columns = [(kept.chunk.text, 1.0), (named(kept.item), _NAMED), (told, float(described))]
             if (score := words.bm25(columns, weighed, average)) > 0:
                 scores[one] = score
         return dict(sorted(scores.items(), key=lambda one: -one[1])[:k])

@@ -94,6 +94,7 @@ class Returning:
         )
         meta = self._meta(told.get("models", {}))
         done, batch = 0, []
+        self._progress("importing", 0, int(told["rows"]))
         for item in _items(path, vectors):
             batch.append(item)
             done += len(item[1])

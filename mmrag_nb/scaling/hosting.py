@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,8 @@ _ATTEMPTS = 3
 """On a busy machine Ray's own processes may not find each other in the fifteen seconds that they give themselves."""
 _PATIENCE = 0.3
 """Seconds between two looks at how far it is."""
+_STARTED, _CONNECTED = 120.0, 60.0
+"""Seconds that Ray has to start here, and a cluster to let us in: on a busy machine they need half of them."""
 _FAREWELL = 20.0
 """Seconds that Ray has to end in."""
 _SHORT = "/tmp" if os.path.isdir("/tmp") else None  # noqa: PTH112, S108
@@ -91,8 +94,9 @@ def _hosted(address: str, wanted: Wanted, task: Task) -> Generator[Mapping[str, 
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps(said) + "\n")
-            process.stdin.flush()
+            with contextlib.suppress(OSError):  # it has died already: said below
+                process.stdin.write(json.dumps(said) + "\n")
+                process.stdin.flush()
             one: dict[str, Any] = {}
             for line in process.stdout:
                 one = json.loads(line)
@@ -121,10 +125,18 @@ def main() -> None:
 
     said = json.loads(sys.stdin.readline())
     over = threading.Event()
+    patience = _STARTED if said["address"] == LOCAL else _CONNECTED
 
     def wait() -> None:
         sys.stdin.read()
         over.set()
+        time.sleep(_FAREWELL)
+        _end()  # nobody listens, and Ray is still at something
+
+    def give_up() -> None:
+        where = "does not start on this machine" if said["address"] == LOCAL else f"at {said['address']!r} says nothing"
+        tell(refused=f"Ray {where} (tried for {patience:.0f} seconds)")
+        _end()
 
     threading.Thread(target=wait, daemon=True).start()
     wanted = Wanted(
@@ -132,7 +144,11 @@ def main() -> None:
     )
     task = Task(**{**said["task"], "place": Place(**said["task"]["place"])})
     try:
+        late = threading.Timer(patience, give_up)
+        late.daemon = True
+        late.start()
         ray, refused = _connected(said["address"], said["folder"])
+        late.cancel()
         if refused:
             tell(refused=refused)
         else:
@@ -144,6 +160,13 @@ def main() -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         lines = str(error).strip().splitlines() or [""]
         tell(error=f"Ray failed: {type(error).__name__}: {lines[-1][:300]} ({Path(last.filename).name}:{last.lineno})")
+
+
+def _end() -> None:
+    """End at once, with all of Ray that was started here."""
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)  # a session of its own, see _hosted
+    os._exit(1)
 
 
 def _work(ray: Any, wanted: Wanted, task: Task, tell: Callable[..., None], over: threading.Event) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mmrag_nb.protocols import Progress
     from mmrag_nb.types import Source
 
+_NOT_FOLLOWED = "an index in Milvus does not note what folders held; %mmrag_remove takes out what you name"
+
 
 class Scaled:
     """One run of ``index`` on Ray, see :class:`~mmrag_nb.indexing.Indexing`; Python objects are indexed here first."""
@@ -64,9 +66,11 @@ class Scaled:
         place = place_of(self._catalog)
         if find_spec("ray") is None:
             raise NotInstalled("ray", extra="ray")
-        if records or prune:
-            asked = "records=True" if records else "prune=True"
-            raise MMRagError(f"engine='ray' does not take {asked}: index these folders without an engine")
+        if records:
+            raise MMRagError("engine='ray' does not take records=True: index these folders without an engine")
+        if prune:
+            raise MMRagError(f"engine='ray' does not take prune=True: {_NOT_FOLLOWED}")
+        filled = self._catalog.chunk_count() > 0
         names = [one for one in sources if _is_name(one)]
         objects = [one for one in sources if not _is_name(one)]
         if objects:
@@ -74,6 +78,8 @@ class Scaled:
             self.tally = here.tally
             here.run(objects, columns=columns, ignore=ignore)
             self.tally.note("Python objects", "indexed here: what is in this notebook's memory does not go to Ray")
+        if names and filled:
+            self.tally.note("files that changed since they were indexed", f"what they held stays: {_NOT_FOLLOWED}")
         if names:
             wanted = Wanted(list(self._plain(names)), Path.cwd(), (*self._settings.ignore, *ignore))
             chosen = {name: getattr(self._settings, name) for name in Settings.class_trait_names(config=True)}

@@ -7,6 +7,7 @@ import pytest
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.assets.demo import media
+from mmrag_nb.catalog.entries import Described
 from mmrag_nb.errors import IndexFileError, MMRagError
 from mmrag_nb.types import Preview
 
@@ -64,11 +65,12 @@ def same(vectors, others):
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory):
-    """A file with two strategies' vectors, and what it answers."""
+    """A file with items of several kinds, a record and what a model said of a picture; what it holds and answers."""
     path = tmp_path_factory.mktemp("lesson") / "lesson.mmrag"
-    with MultimodalRAG(preset="offline", path=path) as rag:
+    with MultimodalRAG(preset="offline", clip="none", path=path) as rag:
         rag.index(SOURCES)
-        rag.search("harp", strategy="grounded")  # brings descriptions, and views of them
+        picture = rag._catalog.chunk_ids(next(item for item in rag.items() if item.modality == "image").id)[0]
+        rag._catalog.add_views({}, {}, {picture: {"caption": Described("model 1", "a tower by the sea")}})
         return path, answers(rag), held(rag), vectors(rag)
 
 
@@ -81,11 +83,8 @@ def test_there_and_back_everything_is_what_it_was(lesson, tmp_path):
         assert rag.path == f"milvus:{tmp_path / 'far.db'}"
         assert steps[0] == ("saving", 0, status.chunks)
         assert steps[-1] == ("saving", status.chunks, status.chunks)
-        assert (rag.status().items, rag.status().chunks, rag.status().vectors) == (
-            status.items,
-            status.chunks,
-            status.vectors,
-        )
+        assert (rag.status().items, rag.status().chunks) == (status.items, status.chunks)
+        assert rag.status().vectors.keys() == status.vectors.keys()
         assert held(rag) == there
         assert same(vectors(rag), before)
         assert answers(rag) == said
@@ -98,7 +97,7 @@ def test_there_and_back_everything_is_what_it_was(lesson, tmp_path):
         assert rag.verify().problems == ()
         assert rag.index(SOURCES[3:5]).embedded == 0
     with MultimodalRAG.open(f"milvus:{tmp_path / 'far.db'}") as rag:
-        assert rag.settings.preset == "offline"
+        assert (rag.settings.preset, rag.settings.clip) == ("offline", "none")
         assert rag.index(SOURCES[3:5]).embedded == 0
         assert answers(rag) == said
 
@@ -130,7 +129,9 @@ def test_interrupted_it_is_run_again_and_only_the_rest_is_written(lesson, tmp_pa
             raise KeyboardInterrupt
 
     written, add = [], Corpus.add
-    monkeypatch.setattr(Corpus, "add", lambda self, entries, *rest: written.extend(entries) or add(self, entries, *rest))
+    monkeypatch.setattr(
+        Corpus, "add", lambda self, entries, *rest: written.extend(entries) or add(self, entries, *rest)
+    )
     with MultimodalRAG.open(path) as rag:
         with pytest.raises(KeyboardInterrupt):
             rag.save(far, progress=interrupt)
@@ -206,7 +207,7 @@ def test_a_preview_of_any_size_is_kept(lesson, tmp_path):
 
 
 def test_imported_vectors_that_nobody_compared_are_not_moved(tmp_path):
-    with MultimodalRAG(preset="offline") as rag:
+    with MultimodalRAG(preset="offline", clip="none") as rag:
         rag.index([{"text": "A harp."}])
         rag._catalog.adopt(next(iter(rag.status().vectors)), {"model": "x", "revision": "unchecked"})
         with pytest.raises(MMRagError, match="not compared with their model yet") as error:

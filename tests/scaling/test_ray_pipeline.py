@@ -8,14 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-pytest.importorskip("ray", reason="needs the extra ray")
-pytest.importorskip("milvus_lite", reason="needs the extra milvus")
 
 from mmrag_nb import MultimodalRAG
 from mmrag_nb.corpora.shapes import table_of
@@ -32,7 +30,10 @@ sys.stdin.read()
 _WORKER = b"ray::MapWorker(MapBatches(Encoding))"
 _PATIENCE = 90
 """Seconds that Ray has to start in, each of three times: idle, it takes five."""
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(not (find_spec("ray") and find_spec("milvus_lite")), reason="needs the extras ray and milvus"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -173,6 +174,7 @@ def test_a_second_run_embeds_only_what_is_new(both, head, photos, monkeypatch):
     assert (again.embedded, again.reused) == (2, 27)
     assert again.items == {"image": 24, "text": 5}
     assert "indexed here" in dict(again.notes)["Python objects"]
+    assert "what they held stays" in dict(again.notes)["files that changed since they were indexed"]
     assert rag.search("lighthouse", k=1)[0].item.name == "new.txt"
 
 
@@ -256,9 +258,12 @@ def test_an_index_that_is_not_in_milvus_is_told_how_one_is_opened(tmp_path):
 
 def test_what_needs_the_whole_corpus_in_one_place_is_refused(tmp_path):
     with index_at(tmp_path / "a.db") as rag:
-        for how in ({"records": True}, {"prune": True}):
-            with pytest.raises(MMRagError, match="without an engine"):
-                rag.index("photos", engine="ray", **how)
+        for asked, remedy in (
+            ("records", "index these folders without an engine"),
+            ("prune", "%mmrag_remove takes out"),
+        ):
+            with pytest.raises(MMRagError, match=f"engine='ray' does not take {asked}=True: .*{remedy}"):
+                rag.index("photos", engine="ray", **{asked: True})
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path):

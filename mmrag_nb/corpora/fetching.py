@@ -75,10 +75,10 @@ class Fetching(WorkingSet):
         """Bring chunks to hand, with their items."""
         with self._lock:
             wanted = {int(one) for one in ids}
-            lacking = wanted - self.at_hand(wanted)
-            if not lacking:
+            if not wanted - self.at_hand(wanted):
                 return
             self.let_go(AT_HAND)
+            lacking = wanted - self.at_hand(wanted)
             chunks = self.holding.chunks(sorted(lacking))
             items = self.holding.items({one.chunk.item_id for one in chunks})
             # What has lost its item is what a killed writer left.

@@ -296,3 +296,15 @@ def test_a_process_that_dies_is_told_and_is_no_end(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/true")
     with index_at(tmp_path / "a.db") as rag, pytest.raises(MMRagError, match="has died: run it again"):
         rag.index("a.txt", engine="ray")
+
+
+def test_a_ray_that_does_not_start_is_tried_three_times_and_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("a")
+    never = Path("never")
+    never.write_text("""#!/bin/sh\necho once >> tried\necho '{"refused": "Ray does not start on this machine"}'\n""")
+    never.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(never.absolute()))
+    with index_at(tmp_path / "a.db") as rag, pytest.raises(MMRagError, match=r"^Ray does not start on this machine$"):
+        rag.index("a.txt", engine="ray")
+    assert Path("tried").read_text().split() == ["once"] * 3

@@ -119,7 +119,7 @@ def _run(
 ) -> None:
     """Index ``items`` and count what it took ``times`` times, where they are the beginning of more."""
     scratch = Catalog()
-    empty = scratch.size()
+    empty = scratch.used()
     run = Indexing(parts, scratch, settings, None, first_section=first_section)
     run.batch(items)
     times *= run.share
@@ -127,7 +127,7 @@ def _run(
     trial.skipped += run.tally.skipped
     trial.weight += weight
     trial.chunks += times * run.tally.chunks
-    trial.growth += times * (scratch.size() - empty)
+    trial.growth += times * (scratch.used() - empty)
     for space, bytes_ in scratch.vector_bytes().items():
         trial.vectors[space] = trial.vectors.get(space, 0) + times * bytes_
     for stage, seconds in run.tally.seconds.items():

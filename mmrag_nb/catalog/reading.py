@@ -199,6 +199,10 @@ class Reading:
         pages, page = (self._rows(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
         return int(str(pages)) * int(str(page))
 
+    def used(self) -> int:
+        """Bytes of :meth:`size` that hold something: a small index is mostly pages with room for more."""
+        return int(str(self._rows("SELECT sum(pgsize - unused) FROM dbstat")[0][0]))
+
     def items(self) -> list[Item]:
         """All items, in the order in which they were first indexed."""
         query = "SELECT hash, uri, modality, metadata, record, record_name FROM items ORDER BY id"

@@ -200,8 +200,8 @@ class Trial:
             return
         found = self._look()
         mended()
-        if ABSENT in self.known and any("make room" in one for one in found["wrong"]):  # begun, with nothing in it yet
-            found = {"state": {}, "wrong": []}
+        if ABSENT in self.known and any("make room" in one for one in found["wrong"]):
+            found = self._look()  # a file that was just begun is opened as soon as there is room
         wrong = [*told["wrong"], *found["wrong"], *child.result()]
         outcome.found["refused" if told["refused"] else "done"] += 1
         if told["refused"]:

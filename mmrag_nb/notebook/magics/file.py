@@ -32,8 +32,7 @@ class FileMagics(SessionMagics):
     def mmrag_save(self, line: str) -> Status | None:
         """Save the index to a file or into Milvus, and keep it there from now on.
 
-        Into Milvus (``milvus:`` and a folder of Milvus Lite or an address) it goes in batches: interrupted, run it
-        again.
+        Into Milvus (milvus: and a folder of Milvus Lite, or an address) it goes in batches: interrupted, run it again.
 
         Examples::
 

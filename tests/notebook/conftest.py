@@ -33,3 +33,5 @@ def shell(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.delattr(builtins, "_", raising=False)  # doctest leaves one, and a shell then keeps off its own
     with shells.started() as shell:
         yield shell
+        if (session := getattr(shell, "_mmrag_session", None)) is not None:
+            session._rag = None  # IPython keeps every shell there was; the models need not stay with them

@@ -47,3 +47,19 @@ def writers_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let settings name what :func:`writers.writing` is given."""
     entry = registry.Entry("writers:chosen", takes_model=True)
     monkeypatch.setitem(registry._ENTRIES, ("generator", "local"), entry)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config._mmrag_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End without the interpreter's farewell: with every engine's library loaded at once, it can crash in theirs."""
+    if (status := getattr(config, "_mmrag_status", None)) is not None:
+        import os
+        import sys
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

@@ -14,7 +14,7 @@ from providers import ATTEMPTS, FAULTS, keyed, started
 from mmrag_nb.assets.demo.media import demo_folder
 
 ASK = "%mmrag_ask who plays the harp?"
-TIMEOUT = 0.5  # seconds, where it is waited for
+TIMEOUT = 1.5  # seconds, where it is waited for: a slow machine needs the first half second to ask at all
 BESIDE = 2.0
 """Seconds that finding, checking and drawing may take beside the generator."""
 SHOWN = 5_000

@@ -35,6 +35,7 @@ _AROUND = 150
 """Pixels of height that menus and bars take."""
 _HIGHEST = 8_000
 """Pixels; of a longer notebook a screenshot has the begin."""
+_PATIENCE = 3
 _SCROLLER = "panel.content.node.querySelector('.jp-WindowedPanel-outer')"
 _SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -143,8 +144,10 @@ class Lab:
         self.js("await app.commands.execute(args[0], args[1])", name, options)
 
     def wait(self, condition: Callable[[], Any], seconds: float = 20, why: str = "") -> Any:
-        """Wait until ``condition`` holds; its value."""
-        return waiting.WebDriverWait(self.driver, seconds, poll_frequency=0.1).until(lambda _: condition(), why)
+        """Wait until ``condition`` holds; its value. A machine with much to do may take several times its ``seconds``."""
+        return waiting.WebDriverWait(self.driver, seconds * _PATIENCE, poll_frequency=0.1).until(
+            lambda _: condition(), why
+        )
 
     def element(self, selector: str, seconds: float = 20) -> Any:
         """Wait for an element of the open notebook, in sight once it is scrolled to; the first that fits."""

@@ -144,7 +144,7 @@ class Lab:
         self.js("await app.commands.execute(args[0], args[1])", name, options)
 
     def wait(self, condition: Callable[[], Any], seconds: float = 20, why: str = "") -> Any:
-        """Wait until ``condition`` holds; its value. A machine with much to do may take several times its ``seconds``."""
+        """Wait until ``condition`` holds; its value. A machine with much to do may take several times as long."""
         return waiting.WebDriverWait(self.driver, seconds * _PATIENCE, poll_frequency=0.1).until(
             lambda _: condition(), why
         )

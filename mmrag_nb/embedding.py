@@ -40,6 +40,8 @@ def embed(
     catalog: Catalog,
     doing: Callable[[Way], None] | None = None,
     made: Embedded | None = None,
+    *,
+    ahead: Mapping[str, Mapping[str, NDArray[np.float32]]] | None = None,
 ) -> Embedded:
     """Embed those of ``contents`` that have no vector yet; equal content is embedded once.
 
@@ -53,6 +55,8 @@ def embed(
         Told of each piece of work before it begins.
     made
         What was made of them before, to go on with, where what was there has gone meanwhile.
+    ahead
+        Vectors of pictures that were embedded ahead, by space, then key: they are taken where they are missing.
     """
     made = made or Embedded()
     made.relied.clear()
@@ -68,7 +72,10 @@ def embed(
         if doing is not None:
             doing(next(way for way in ways if (way.encoder, way.view) == (encoder, view)))
         made.models[encoder.description] = None
-        there.update(zip(keys, _vectors(encoder, view, [content[key] for key in keys], keys, made), strict=True))
+        ready = (ahead or {}).get(encoder.space, {}) if view == "image" else {}
+        there.update((key, ready[key]) for key in keys if key in ready)
+        if keys := [key for key in keys if key not in ready]:
+            there.update(zip(keys, _vectors(encoder, view, [content[key] for key in keys], keys, made), strict=True))
     return made
 
 

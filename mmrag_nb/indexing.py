@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
+from .ahead import Ahead
 from .catalog.entries import BEGUN, Described, Entry
 from .catalog.relying import TakenOverError, VectorsGoneError
 from .cleaning import Cleaning
@@ -27,7 +28,10 @@ from .views import media_place, text_view, version_of, views
 from .workload import Tally, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from .catalog.catalog import Catalog
     from .embedding import Embedded
@@ -69,6 +73,8 @@ class Indexing:
         self._loading = Loading(parts, catalog, settings, self.tally, self._tell)
         self._reading = Reading(parts, catalog, settings, self.tally, self._progress)
         self._cleaning = Cleaning(catalog, settings, self.tally)
+        self._ahead = Ahead(parts, catalog, self.tally)
+        self._size = 1 if settings.precision == "exact" else BATCH  # pictures stay as large as they are
         self._totals: Counter[Modality] = Counter()
         """Items that the sources seem to lead to."""
         self._through: Counter[Modality] = Counter()
@@ -91,31 +97,48 @@ class Indexing:
         from .sources.outline import expected
         from .sources.resolve import resolve
 
-        tally = self.tally
         syncing = Syncing(self._catalog, records=records)
         how: dict[str, Any] = {"modality_of": modality_of, "records": records, "columns": columns}
         how["ignore"] = [*self._settings.ignore, *ignore]
         self._totals = expected(sources, **how)
         private = self._settings.allow_private_urls
         found = resolve(sources, allow_private=private, **how)
-        while True:
-            leave_off()
-            batch: list[Resolved | Skipped] = []
-            with tally.clock("resolve"):
-                for outcome in islice(found, BATCH):
-                    batch.append(outcome)
-                    self._progress("opening sources", self._through.total() + len(batch), self._totals.total())
-            if not batch:
-                break
-            tally.skipped += [one for one in batch if isinstance(one, Skipped)]
-            items = [one for one in batch if not isinstance(one, Skipped)]
-            syncing.notice(items)
-            self.batch(items)
-        with tally.clock("commit"):
-            syncing.finish(sources, tally, prune=prune)
+        pending: deque[list[Resolved]] = deque()
+        with closing(self._ahead):
+            while (items := self._opened(found, len(pending))) is not None or pending:
+                leave_off()
+                if items is not None:
+                    syncing.notice(items)
+                    self._begin(items)
+                    pending.append(items)
+                if items is None or len(pending) > self._ahead.depth(self._size):
+                    self._batch(pending.popleft())
+        with self.tally.clock("commit"):
+            syncing.finish(sources, self.tally, prune=prune)
 
     def batch(self, batch: list[Resolved]) -> None:
         """Load, embed and commit these items: short ones together, long ones section by section."""
+        with closing(self._ahead):
+            self._begin(batch)
+            self._batch(batch)
+
+    def _opened(self, found: Iterator[Resolved | Skipped], waiting: int) -> list[Resolved] | None:
+        """The next items; ``None`` where there are no more."""
+        batch: list[Resolved | Skipped] = []
+        begun = self._through.total() + waiting * self._size
+        with self.tally.clock("resolve"):
+            for outcome in islice(found, self._size):
+                batch.append(outcome)
+                self._progress("opening sources", begun + len(batch), self._totals.total())
+        self.tally.skipped += [one for one in batch if isinstance(one, Skipped)]
+        return [one for one in batch if not isinstance(one, Skipped)] if batch else None
+
+    def _begin(self, batch: Sequence[Resolved]) -> None:
+        """Have the pictures of ``batch`` read while others are in hand."""
+        if any(loader_name(one) == "image" for one in batch):
+            self._ahead.begin(batch, self._ways(pictures=True, sounds=False))
+
+    def _batch(self, batch: list[Resolved]) -> None:
         for long, some in groupby(batch, lambda one: entry("loader", loader_name(one)).long):
             part = list(some)
             kinds = {kind for one in part for kind in entry("loader", loader_name(one)).makes}
@@ -136,8 +159,9 @@ class Indexing:
         """Items that are committed as one batch."""
         works = []
         for place, resolved in enumerate(batch):
+            seen = self._ahead.taken(resolved)
             with self.tally.clock("load"):
-                work = self._loading.whole(resolved, ways, ahead=batch[:place])
+                work = self._loading.whole(resolved, ways, batch[:place], seen)
             if work is not None:
                 works.append(work)
         for work, fresh in self._kept(works, ways):
@@ -278,7 +302,7 @@ class Indexing:
                 told.append(way.modality)
 
         with self.tally.clock("embed"):
-            made = embed(contents, ways, self._catalog, doing, before)
+            made = embed(contents, ways, self._catalog, doing, before, ahead=_ahead(works, entries))
         for modality in told:
             self._tell("embedding", modality, counts[modality])
         self.tally.models |= made.models
@@ -301,6 +325,16 @@ class Indexing:
         ]
         facts = dict(loaded.facts)
         return Entry(item, chunks, seen, work.recipe, facts, previews, work.described, work.section, work.run)
+
+
+def _ahead(works: Sequence[Work], entries: Sequence[Entry]) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Vectors that pictures have already, by space, then key."""
+    found: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for work, kept in zip(works, entries, strict=True):
+        keys = [key for seen in kept.views for view, key in seen if view == "image"]
+        for space, vector in work.vectors.items():
+            found.setdefault(space, {}).update((key, vector) for key in keys)
+    return found
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:

@@ -19,6 +19,7 @@ from .workload import Work
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from .ahead import Seen
     from .catalog.catalog import Catalog
     from .parts import Parts
     from .retrieval.ways import Way
@@ -49,16 +50,21 @@ class Loading:
         self._parts, self._catalog, self._settings = parts, catalog, settings
         self._tally, self._tell = tally, tell
 
-    def whole(self, resolved: Resolved, ways: Sequence[Way], ahead: Sequence[Resolved]) -> Work | None:
-        """Read an item; what cannot be read is told in the tally."""
+    def whole(self, resolved: Resolved, ways: Sequence[Way], before: Sequence[Resolved], seen: Seen) -> Work | None:
+        """Read an item; what cannot be read is told in the tally.
+
+        ``before`` are those of its batch that come first, ``seen`` is what was made of it ahead.
+        """
         item = resolved.item
         known = self._catalog.find(item.id)
-        self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in ahead))
+        self._tell("reading", item.modality, sum(one.item.modality == item.modality for one in before))
         self._remark(resolved)
         kind = loader_name(resolved)
         loader = self._parts.loader(kind, ways[-1].encoder)
         try:
-            loaded = loader.load(resolved.content, resolved.file_name or item.name)
+            if seen.error is not None:
+                raise seen.error
+            loaded = seen.loaded or loader.load(resolved.content, resolved.file_name or item.name)
         except MMRagError as error:
             self._tally.skipped.append(Skipped(item.uri, str(error)))
             return None
@@ -69,7 +75,7 @@ class Loading:
         if kind == "text" and same:
             # Another strategy's reader may have cut it: passages that differ would cost the other its vectors.
             loaded = replace(loaded, chunks=self._passages(item, made) or loaded.chunks)
-        return Work(item, loaded, made, version_of(made), {})
+        return Work(item, loaded, made, version_of(made), {}, vectors=seen.vectors)
 
     def sections(self, resolved: Resolved, ways: Sequence[Way]) -> Generator[Work, None, None]:
         """Read an item of any length, section by section, and last what comes only when all of it was read."""

@@ -13,6 +13,9 @@ from .reports import IndexReport, Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .catalog.entries import Described
     from .types import Item, LoadedItem, Preview
 
@@ -107,6 +110,8 @@ class Work:
     """As :attr:`~mmrag_nb.catalog.entries.Entry.section`."""
     run: str = ""
     """As :attr:`~mmrag_nb.catalog.entries.Entry.run`."""
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Of its picture, where that was embedded ahead: (d,) by space."""
 
     @property
     def first(self) -> int:

@@ -66,13 +66,15 @@ class ImageLoader:
         LoadError
             The content is missing, damaged, too large or not of a safe format.
         """
-        raster = self.decoded(content)
-        return LoadedItem(
-            chunks=(LoadedChunk("image", pixels=raster.pixels),),
-            notes=tuple(raster.notes),
-            facts={"width": raster.width, "height": raster.height},
-            previews=picture_previews(raster.pixels),
-        )
+        return _item(self.decoded(content))
+
+    def load_at_hand(self, content: Content, name: str) -> LoadedItem | None:  # noqa: ARG002  # as above
+        """The same where it is quick for sure, a file in the formats of most; ``None`` otherwise.
+
+        It may be called from several threads at once.
+        """
+        raster = self._at_hand(content) if isinstance(content, (Path, bytes)) else None
+        return None if raster is None else _item(raster)
 
     def decoded(self, content: Content) -> Raster:
         """Read no more than the pixels; see :meth:`load`."""
@@ -80,16 +82,29 @@ class ImageLoader:
 
         from mmrag_nb.isolation.calling import Limits, stream
 
-        from .raster import decode_at_hand, of_image, received
+        from .raster import of_image, received
 
         if isinstance(content, Image.Image):
             return of_image(content, max_pixels=self._max_pixels)
         if not isinstance(content, (Path, bytes)):
             raise LoadError(f"not a picture but an object of type {type(content).__name__}")
-        with open_binary(content, max_bytes=self._max_bytes) as handle:
-            raster = decode_at_hand(handle, max_pixels=self._max_pixels)
-        if raster is not None:
+        if (raster := self._at_hand(content)) is not None:
             return raster
         limits = Limits(memory=_MEMORY, processor=_PROCESSOR)
         pieces = stream("mmrag_nb.loaders.raster:decode", content, limits, max_pixels=self._max_pixels)
         return next(received(said, blobs) for said, blobs in list(pieces))
+
+    def _at_hand(self, content: Path | bytes) -> Raster | None:
+        from .raster import decode_at_hand
+
+        with open_binary(content, max_bytes=self._max_bytes) as handle:
+            return decode_at_hand(handle, max_pixels=self._max_pixels)
+
+
+def _item(raster: Raster) -> LoadedItem:
+    return LoadedItem(
+        chunks=(LoadedChunk("image", pixels=raster.pixels),),
+        notes=tuple(raster.notes),
+        facts={"width": raster.width, "height": raster.height},
+        previews=picture_previews(raster.pixels),
+    )

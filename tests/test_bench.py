@@ -216,7 +216,7 @@ def test_a_card_with_five_hits_of_all_kinds(tmp_path, capsys):
     assert "3000 x 2000 pixels" in printed
     html = page.read_text(encoding="utf-8")
     assert html.count('<li class="mm-item') == 5
-    assert len(re.findall(r'<img src="data:image/webp;base64,', html)) == 3
+    assert len(re.findall(r'<img src="data:image/jpeg;base64,', html)) == 3
     assert html.count('src="data:audio/mpeg;base64,') == 1
     assert "left out" not in html
     size = int(re.search(r"^bytes +([\d,]+) ", printed, re.MULTILINE)[1].replace(",", ""))

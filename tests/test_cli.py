@@ -25,7 +25,7 @@ def test_demo(tmp_path, capsys):
     assert re.search(r"1\s+image\s+drawing_02\.png", printed), "found by looking: it has neither caption nor name"
     html = page.read_text(encoding="utf-8")
     assert "data:audio/mpeg;base64," in html
-    assert "data:image/webp;base64," in html
+    assert "data:image/jpeg;base64," in html
     assert not re.search(r'(?:src|href)="(?!data:|#)', html), "the page stands alone"
 
 

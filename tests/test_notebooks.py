@@ -43,7 +43,7 @@ def test_quickstart(tmp_path):
     assert "drawing_04.png" in guitar
     clip = re.search(r'src="data:audio/mpeg;base64,([^"]+)"', "".join(pages))
     assert len(base64.b64decode(clip[1])) > 5000
-    assert re.search(r'src="data:image/webp;base64,', "".join(pages))
+    assert re.search(r'src="data:image/jpeg;base64,', "".join(pages))
     (panel,) = [page for page in pages if 'aria-label="index panel"' in page]
     assert "lighthouse_talk.mp3" in panel
     assert not re.search(r'(?:src|href)="(?!data:|#)', "".join(pages)), "nothing is fetched"

@@ -100,7 +100,7 @@ def test_a_hit_plays_from_its_second_in_its_card(rag):
     assert player["preload"] == "none"
     assert player.has_attr("controls")
     assert player["src"].startswith("data:video/mp4;base64,")
-    assert player["poster"].startswith("data:image/webp;base64,")
+    assert player["poster"].startswith("data:image/jpeg;base64,")
     assert player["aria-label"].startswith("play talk.mp4, 1.0-4.2 s")
     assert first.audio is None, "the film has the sound"
     assert "eleven" in first.text

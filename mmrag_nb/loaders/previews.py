@@ -10,28 +10,28 @@ from mmrag_nb.types import Preview
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-THUMBNAIL_SIDE = 480
+THUMBNAIL_SIDE = 560
+"""Pixels of the longer side, at most. A card shows 210 of the height."""
 PROXY_SIDE = 1024
 
 
 def picture_previews(pixels: Image) -> dict[str, Preview]:
-    """``thumbnail`` (WebP, at most 480 pixels a side) and ``proxy`` (JPEG, at most 1,024) of an RGB picture."""
-    proxy = _within(pixels, PROXY_SIDE)
-    return {
-        "thumbnail": Preview("image/webp", _encoded(_within(proxy, THUMBNAIL_SIDE), "WEBP", quality=80, method=2)),
-        "proxy": Preview("image/jpeg", _encoded(proxy, "JPEG", quality=85)),
-    }
+    """``proxy`` (at most 1,024 pixels a side) and ``thumbnail`` (280 to 560, or smaller) of an RGB picture, as JPEG.
+
+    A thumbnail is smaller by a whole factor, which takes a tenth of the time of resampling to a given size; JPEG is
+    written ten times as fast as WebP. Of a folder of photographs these two would else take as long as embedding.
+    """
+    proxy = pixels
+    if max(pixels.size) > PROXY_SIDE:
+        proxy = pixels.copy()
+        proxy.thumbnail((PROXY_SIDE, PROXY_SIDE))
+    shown = Preview("image/jpeg", _encoded(proxy, 85))
+    factor = -(-max(proxy.size) // THUMBNAIL_SIDE)
+    small = shown if factor == 1 else Preview("image/jpeg", _encoded(proxy.reduce(factor), 80))
+    return {"thumbnail": small, "proxy": shown}
 
 
-def _within(pixels: Image, side: int) -> Image:
-    if max(pixels.size) <= side:
-        return pixels
-    small = pixels.copy()
-    small.thumbnail((side, side))
-    return small
-
-
-def _encoded(pixels: Image, kind: str, **options: int) -> bytes:
+def _encoded(pixels: Image, quality: int) -> bytes:
     out = io.BytesIO()
-    pixels.save(out, kind, **options)
+    pixels.save(out, "JPEG", quality=quality)
     return out.getvalue()

@@ -151,11 +151,28 @@ def test_previews_are_small_and_free_of_metadata(scene):
     data = file_of(scene.resize((3000, 1800)), "JPEG", exif=exif, comment=b"a secret comment")
     item = ImageLoader().load(data, "photo")
     thumbnail, proxy = item.previews["thumbnail"], item.previews["proxy"]
-    assert (thumbnail.mime, proxy.mime) == ("image/webp", "image/jpeg")
-    assert Image.open(io.BytesIO(thumbnail.data)).size == (480, 288)
+    assert (thumbnail.mime, proxy.mime) == ("image/jpeg", "image/jpeg")
+    assert Image.open(io.BytesIO(thumbnail.data)).size == (512, 307)
     assert Image.open(io.BytesIO(proxy.data)).size == (1024, 614)
     assert b"secret" not in thumbnail.data + proxy.data
     assert not item.chunks[0].pixels.info
+
+
+@pytest.mark.parametrize(
+    ("size", "thumbnail", "proxy"),
+    [
+        ((512, 400), (512, 400), (512, 400)),  # of a small one both are the same
+        ((640, 480), (320, 240), (640, 480)),
+        ((999, 1), (500, 1), (999, 1)),
+        ((1, 1), (1, 1), (1, 1)),
+        ((1999, 1000), (512, 256), (1024, 512)),
+    ],
+)
+def test_how_large_previews_are(size, thumbnail, proxy):
+    item = ImageLoader().load(file_of(Image.new("RGB", size, "teal"), "PNG"), "picture")
+    shown = {kind: Image.open(io.BytesIO(one.data)) for kind, one in item.previews.items()}
+    assert {kind: one.size for kind, one in shown.items()} == {"thumbnail": thumbnail, "proxy": proxy}
+    assert all(np.abs(np.subtract(one.getpixel((0, 0)), (0, 128, 128))).max() < 4 for one in shown.values())
 
 
 def test_a_picture_in_memory_stays_as_it_is(scene, tmp_path):

@@ -172,7 +172,7 @@ def test_a_picture_is_dropped_in_weighed_and_taken_away(seeing):
     assert page(seeing, "form").select("[data-mm-drop=picture] input[type=file]")
     dropped(seeing, "Ann & Ben's apple.png", (DRAWINGS / "drawing_02.png").read_bytes())
     form = page(seeing, "form")
-    assert form.find("img")["src"].startswith("data:image/webp;base64,")
+    assert form.find("img")["src"].startswith("data:image/jpeg;base64,")
     assert form.find("img")["alt"] == "asked with Ann & Ben's apple.png"
     slider = form.find("input", {"name": "balance"})
     assert (slider["type"], slider["value"], slider["data-mm-act"]) == ("range", "0.5", "set")

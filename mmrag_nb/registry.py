@@ -42,7 +42,9 @@ _NEURAL = ("device", "precision")
 
 _ENTRIES: dict[tuple[str, str], Entry] = {
     ("loader", "text"): Entry("mmrag_nb.loaders.text:TextLoader", options=("clean",), modality="text", makes=("text",)),
-    ("loader", "image"): Entry("mmrag_nb.loaders.image:ImageLoader", modality="image", makes=("image",)),
+    ("loader", "image"): Entry(
+        "mmrag_nb.loaders.image:ImageLoader", options=("precision",), modality="image", makes=("image",)
+    ),
     ("loader", "audio"): Entry("mmrag_nb.loaders.audio:AudioLoader", modality="audio", makes=("audio",), long=True),
     ("loader", "video"): Entry(
         "mmrag_nb.loaders.video:VideoLoader",

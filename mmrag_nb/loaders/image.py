@@ -45,12 +45,15 @@ class ImageLoader:
         Largest picture that is decoded, by the size that its header claims.
     max_bytes
         Largest file that is read.
+    precision
+        The encoder's. With ``exact``, pictures of up to 25 million pixels are not reduced: 75 MB each, at most.
     """
 
     modality: Modality = "image"
     version = "image-1"
 
-    def __init__(self, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, precision: str = "auto") -> None:
+        self._whole = precision == "exact"
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
 
@@ -85,20 +88,22 @@ class ImageLoader:
         from .raster import of_image, received
 
         if isinstance(content, Image.Image):
-            return of_image(content, max_pixels=self._max_pixels)
+            return of_image(content, max_pixels=self._max_pixels, whole=self._whole)
         if not isinstance(content, (Path, bytes)):
             raise LoadError(f"not a picture but an object of type {type(content).__name__}")
         if (raster := self._at_hand(content)) is not None:
             return raster
         limits = Limits(memory=_MEMORY, processor=_PROCESSOR)
-        pieces = stream("mmrag_nb.loaders.raster:decode", content, limits, max_pixels=self._max_pixels)
+        pieces = stream(
+            "mmrag_nb.loaders.raster:decode", content, limits, max_pixels=self._max_pixels, whole=self._whole
+        )
         return next(received(said, blobs) for said, blobs in list(pieces))
 
     def _at_hand(self, content: Path | bytes) -> Raster | None:
         from .raster import decode_at_hand
 
         with open_binary(content, max_bytes=self._max_bytes) as handle:
-            return decode_at_hand(handle, max_pixels=self._max_pixels)
+            return decode_at_hand(handle, max_pixels=self._max_pixels, whole=self._whole)
 
 
 def _item(raster: Raster) -> LoadedItem:

@@ -35,6 +35,8 @@ TIFF are Python's business."""
 _AT_HAND_BYTES = 8_000_000
 """Larger ones are decoded elsewhere: of a million headers without a picture each takes its microsecond."""
 _AT_HAND_PIXELS = 25_000_000
+WHOLE_PIXELS = 25_000_000
+"""Of the largest picture that is kept as it is, where that is wished."""
 _AT_HAND_SCANS = 30
 """A progressive JPEG has ten or so; each is a pass over all pixels, and costs the file a few bytes."""
 _BAD_EXIF = "damaged EXIF ignored"
@@ -69,12 +71,12 @@ class Raster(NamedTuple):
     notes: list[str]
 
 
-def decode(handle: BinaryIO, *, max_pixels: int) -> Iterator[tuple[dict[str, Any], tuple[bytes]]]:
+def decode(handle: BinaryIO, *, max_pixels: int, whole: bool = False) -> Iterator[tuple[dict[str, Any], tuple[bytes]]]:
     """Decode a file of any safe format: what is called in a process of its own, and read by `received`."""
     with damage_told():
         image, notes = _opened(handle, _FORMATS)
         check(image.size, max_pixels)
-        raster = _loaded(image, notes)
+        raster = _loaded(image, notes, whole=whole)
     said = {"size": raster.pixels.size, "width": raster.width, "height": raster.height, "notes": raster.notes}
     yield said, (raster.pixels.tobytes(),)
 
@@ -90,8 +92,11 @@ def received(said: dict[str, Any], blobs: Sequence[bytes]) -> Raster:
     return Raster(of_bytes(said["size"], blobs[0], "the decoded picture"), said["width"], said["height"], said["notes"])
 
 
-def decode_at_hand(handle: BinaryIO, *, max_pixels: int) -> Raster | None:
-    """Decode a file in this process; ``None`` where that could take long or much memory."""
+def decode_at_hand(handle: BinaryIO, *, max_pixels: int, whole: bool = False) -> Raster | None:
+    """Decode a file in this process; ``None`` where that could take long or much memory.
+
+    ``whole``: up to `WHOLE_PIXELS` it is not reduced.
+    """
     from PIL import ImageFile
 
     head = handle.read(16)
@@ -110,15 +115,15 @@ def decode_at_hand(handle: BinaryIO, *, max_pixels: int) -> Raster | None:
         pixels = image.size[0] * image.size[1]
         if scans > _AT_HAND_SCANS or (pixels > _AT_HAND_PIXELS and (scans > 1 or kind != "JPEG")):
             return None
-        return _loaded(image, notes)
+        return _loaded(image, notes, whole=whole)
 
 
-def of_image(image: Image, *, max_pixels: int) -> Raster:
+def of_image(image: Image, *, max_pixels: int, whole: bool = False) -> Raster:
     """Turn a picture in memory, which stays as it is, to pixels."""
     check(image.size, max_pixels)
     with damage_told():
         image.load()
-        return _upright(image, image.size, [])
+        return _upright(image, image.size, [], 1 if _stays(image.size, whole) else _factor(image.size))
 
 
 def check(size: tuple[int, int], max_pixels: int) -> None:
@@ -134,22 +139,27 @@ def check(size: tuple[int, int], max_pixels: int) -> None:
         raise LoadError(f"too large: {size[0]:,} x {size[1]:,} pixels, {limit}: make it smaller")
 
 
-def _loaded(image: Image, notes: list[str]) -> Raster:
+def _loaded(image: Image, notes: list[str], *, whole: bool) -> Raster:
     size = image.size
-    factor = _factor(size)
+    stays = _stays(size, whole)
+    factor = 1 if stays else _factor(size)
     drafted = image.draft(None, (max(size[0] // factor, 1), max(size[1] // factor, 1)))  # JPEG only
     image.load()  # before all else that may: a second attempt "succeeds" on some damaged files
     if drafted is None:
         size = image.size  # older Pillows turn a TIFF upright by themselves
-    return _upright(image, size, [*notes, *_frames(image)])
+    return _upright(image, size, [*notes, *_frames(image)], 1 if stays else _factor(image.size))
 
 
-def _upright(image: Image, size: tuple[int, int], notes: list[str]) -> Raster:
+def _stays(size: tuple[int, int], whole: bool) -> bool:
+    return whole and size[0] * size[1] <= WHOLE_PIXELS
+
+
+def _upright(image: Image, size: tuple[int, int], notes: list[str], factor: int) -> Raster:
     """Make the pixels of a decoded picture, whose full ``size`` (width, height) was read from its header."""
     from PIL import Image
 
     orientation, damaged = _orientation(image)
-    pixels, stretched = rgb(image, _factor(image.size))
+    pixels, stretched = rgb(image, factor)
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(Image.Transpose(_UPRIGHT[orientation]))
     width, height = size if orientation < 5 else size[::-1]  # from 5 on it lies on its side

@@ -9,22 +9,23 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from .ahead import Ahead
-from .catalog.entries import BEGUN, Described, Entry
+from .catalog.entries import BEGUN, Entry
 from .catalog.relying import TakenOverError, VectorsGoneError
 from .cleaning import Cleaning
-from .describing import describe, texts
+from .describing import texts
 from .embedding import embed
 from .jobs.stopping import leave_off
 from .loading import Loading
 from .parts import library_versions, loader_name
 from .presets import MODELS
-from .reading import Reading, reader_of
+from .reading import Reading
 from .registry import entry, modality_of
 from .reports import Skipped
+from .saying import Saying
 from .syncing import Syncing
 from .transcribing import transcribe
 from .types import Chunk
-from .views import media_place, text_view, version_of, views
+from .views import text_view, views
 from .workload import Tally, Work
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Indexing:
         self._cleaning = Cleaning(catalog, settings, self.tally)
         self._ahead = Ahead(parts, catalog, self.tally)
         self._size = 1 if settings.precision == "exact" else BATCH  # pictures stay as large as they are
+        self._saying = Saying(parts, catalog, self.tally, self._progress, self._tell)
         self._totals: Counter[Modality] = Counter()
         """Items that the sources seem to lead to."""
         self._through: Counter[Modality] = Counter()
@@ -204,7 +206,7 @@ class Indexing:
         works = self._cleaning.clean(works)
         works = transcribe(works, self._parts, self.tally, self._progress)
         self._reading.read(works, ways[-1].encoder)
-        self._describe(works)
+        self._saying.of(works)
         entries = [self._entry(work, ways) for work in works]
         made = self._embed(works, entries, ways)
         while entries:
@@ -237,44 +239,6 @@ class Indexing:
             encoder = way.encoder
             self._catalog.register(encoder.space, encoder.dimension, encoder.fingerprint, library_versions())
         return ways
-
-    # -- describe --------------------------------------------------------------------------------------------------
-
-    def _describe(self, works: Sequence[Work]) -> None:
-        """Note what models say of pictures, unless they have said it before."""
-        models = self._parts.described_by(self._parts.telling)
-        new: dict[str, list[tuple[dict[str, Described], Any]]] = {}
-        for work in works if models else ():
-            known = self._described_before(work)
-            paged = work.recipe.startswith("pdf-")  # beside a notebook's words, a chart has its own
-            in_words = {chunk.page for chunk in work.loaded.chunks if paged and chunk.modality == "text"} - {None}
-            reader = reader_of(work.recipe)
-            for ordinal, chunk in enumerate(work.loaded.chunks, work.first):
-                if chunk.pixels is None:
-                    continue
-                before = known.get(media_place(chunk, ordinal, work.version), {})
-                said = {kind: told for kind, told in before.items() if models.get(kind) == told.model}
-                work.described[ordinal] = said
-                for kind in (kind for kind in models if kind not in said):
-                    if kind == "ocr" and (chunk.page in in_words or (chunk.scan and reader == models[kind])):
-                        said[kind] = Described(models[kind], "")  # what is written on it is text already, or nothing is
-                    else:
-                        new.setdefault(kind, []).append((said, chunk.pixels))
-        for kind, lacking in new.items():
-            self._tell("reading" if kind == "ocr" else "describing", "image")
-            with self.tally.clock("describe"):
-                told = describe([pixels for _, pixels in lacking], self._parts, self._progress, (kind,))
-            for (said, _), more in zip(lacking, told, strict=True):
-                said.update(more)
-
-    def _described_before(self, work: Work) -> dict[str, Mapping[str, Described]]:
-        """What an earlier run by the same loader noted of an item's pictures, by their places."""
-        kept = self._catalog.find(work.item.id)
-        if kept is None or version_of(kept[1]) != work.version:
-            return {}
-        stored = self._catalog.records(self._catalog.chunk_ids(work.item.id)).values()
-        pictures = (one for one in stored if one.chunk.modality == "image")
-        return {media_place(one.chunk, one.chunk.ordinal, work.version): one.described for one in pictures}
 
     # -- embed -----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from .corpora.channel import FarChannel
 from .corpora.corpus import Corpus
 from .retrieval.calibration import Statistics, unit_of
 from .retrieval.channels import AnyChannel, Channel, Probe
+from .retrieval.rows import Rows
 from .truncation import truncated
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .catalog.catalog import Catalog
+    from .catalog.marking import Mark
     from .protocols import Encoder, Loader, Store
     from .retrieval.ways import Way
     from .settings import Settings
@@ -27,6 +30,19 @@ if TYPE_CHECKING:
 
     Place = tuple[str, str, str]
     """Space, view and part."""
+
+_ROOM = 0.25
+"""Share of an index's vectors that may be added before they are copied. It is taken from the system when it is used."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """Vectors in memory, and what they are of."""
+
+    catalog: Catalog
+    mark: Mark
+    rows: Rows
+    store: Store
 
 
 class Channels:
@@ -36,6 +52,7 @@ class Channels:
         self._settings, self._lock = settings, lock
         self._channels: dict[Place, tuple[tuple[str, object], AnyChannel | None]] = {}
         self._stores: dict[Place, tuple[object, Store]] = {}
+        self._loaded: dict[Place, _Loaded] = {}
         self._statistics: dict[tuple[Place, Modality], Statistics] = {}
 
     def channel(self, catalog: Catalog, way: Way) -> AnyChannel | None:
@@ -52,12 +69,18 @@ class Channels:
         if isinstance(catalog, Corpus):  # which is its own store
             far = FarChannel(catalog, way.encoder.space, way.view, way.part, way.modality)
             return far if len(far) else None
-        ids, vectors = catalog.matrix(way.encoder.space, way.view, way.part)
-        if not len(ids):
+        before = self._loaded.pop(_place(way), None)  # until all has gone well
+        mark, rows, known = _read(catalog, way, before)
+        if not len(rows):
             return None
         store = self._store(catalog, _place(way))
-        store.fit(ids, vectors)
-        return Channel(way.encoder.space, way.modality, ids, vectors, store)
+        add = getattr(store, "add", store.fit)
+        if known is None or known.store is not store or len(store) != len(known.rows):
+            store.fit(rows.ids, rows.vectors)
+        elif len(rows) > len(store):
+            add(rows.ids, rows.vectors)
+        self._loaded[_place(way)] = _Loaded(catalog, mark, rows, store)
+        return Channel(way.encoder.space, way.modality, rows.ids, rows.vectors, store)
 
     def _store(self, catalog: Catalog, place: Place) -> Store:
         """The store of a channel: the one that was there goes on, if nothing else is chosen."""
@@ -75,6 +98,7 @@ class Channels:
         """Close the stores; what they keep stays."""
         with self._lock:
             self._channels.clear()
+            self._loaded.clear()
             while self._stores:
                 self._stores.popitem()[1][1].close()
 
@@ -148,6 +172,17 @@ class Channels:
                 kept = embed([truncated(text, encoder) for text in texts])
             catalog.set_background(encoder.space, asked, digest, kept)
         return digest, kept
+
+
+def _read(catalog: Catalog, way: Way, before: _Loaded | None) -> tuple[Mark, Rows, _Loaded | None]:
+    """The vectors of ``way``, of which only those are read that have come since ``before``, if that still holds."""
+    named = way.encoder.space, way.view, way.part
+    with catalog.snapshot():
+        if before is not None and before.catalog is catalog and (mark := catalog.grown(before.mark)) is not None:
+            ids, vectors = catalog.vectors_after(before.mark.last, *named)
+            return mark, before.rows.and_then(ids, vectors) if len(ids) else before.rows, before
+        del before  # its vectors go before others are read
+        return catalog.mark(way.encoder.space), Rows(*catalog.vectors_after(0, *named, room=_ROOM)), None
 
 
 def _kept(found: tuple[int, bytes] | None, background: Vectors) -> tuple[int, Statistics]:

@@ -171,6 +171,9 @@ class Store(Protocol):
     Made with what the setting says behind the name (``faiss:hnsw``, ``chroma:http://host:8000``), where it says
     anything, and ``channel``, an identifier that stands for the channel wherever it is opened again. The catalog holds
     the truth; a store that keeps what it was given compares, and takes over only what differs.
+
+    It may have ``add(ids, vectors)`` besides, which takes what ``fit`` does: all, of which the first ``len(self)`` are
+    what is there already, in that order. Where it has none, it is fitted again.
     """
 
     exact: bool

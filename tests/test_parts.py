@@ -48,11 +48,13 @@ def test_the_vectors_are_read_once_though_the_background_is_written(tmp_path, mo
     with MultimodalRAG(preset="offline", path=tmp_path / "lesson.mmrag") as rag:
         rag.index([{"text": "A harp has strings."}])
         read = []
-        matrix = rag._catalog.matrix
-        monkeypatch.setattr(rag._catalog, "matrix", lambda *place: read.append(place) or matrix(*place))
+        after = rag._catalog.vectors_after
+        monkeypatch.setattr(
+            rag._catalog, "vectors_after", lambda *which, **room: read.append(which) or after(*which, **room)
+        )
         rag.search("harp")
         rag.search("ferry")
-        assert read == [("words:hashed-1024", "titled", None)]
+        assert read == [(0, "words:hashed-1024", "titled", None)]
 
 
 def test_two_threads_load_a_model_once(monkeypatch):

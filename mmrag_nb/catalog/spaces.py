@@ -10,7 +10,8 @@ import numpy as np
 
 from mmrag_nb.errors import IndexMismatch
 
-from .reading import OF_ITEM, Reading, hashes
+from .marking import Marking
+from .reading import OF_ITEM, hashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _BLOCK = 4096
 """Vectors that are read at a time."""
 
 
-class Spaces(Reading):
+class Spaces(Marking):
     """What of a :class:`~mmrag_nb.catalog.catalog.Catalog` is vectors."""
 
     def spaces(self) -> dict[str, int]:
@@ -121,28 +122,37 @@ class Spaces(Reading):
 
     def matrix(self, space: str, view: str, part: Modality | None = None) -> tuple[NDArray[np.int64], Vectors]:
         """Chunk ids (n,), ascending, and vectors (n, d) of all ``view`` s in ``space``, of one modality or of all."""
+        return self.vectors_after(0, space, view, part)
+
+    def vectors_after(
+        self, last: int, space: str, view: str, part: Modality | None = None, *, room: float = 0.0
+    ) -> tuple[NDArray[np.int64], Vectors]:
+        """The same of chunks whose ids are above ``last``.
+
+        The array that the vectors are the beginning of (their ``base``) has ``room`` for such a share to follow.
+        """
         # In the order in which views lie there: SQLite would sort gigabytes of vectors instead.
         query = """
             SELECT views.chunk, vectors.vector FROM views
             CROSS JOIN vectors ON vectors.space = :space AND vectors.key = views.key
-            WHERE views.view = :view
+            WHERE views.view = :view AND views.chunk > :last
             AND (:part IS NULL OR (SELECT modality FROM chunks WHERE chunks.id = views.chunk) = :part)
             ORDER BY views.chunk"""
         ids: list[int] = []
         blocks: list[Vectors] = []
-        named = {"space": space, "view": view, "part": part}
+        named = {"space": space, "view": view, "part": part, "last": last}
         with self._lock, closing(self._db.execute(query, named)) as cursor:
             while rows := cursor.fetchmany(_BLOCK):
                 ids += [row[0] for row in rows]
                 blocks.append(_floats(b"".join(row[1] for row in rows)).reshape(len(rows), -1))
-        vectors = np.empty((len(ids), blocks[0].shape[1] if blocks else 0), np.float32)
         end = len(ids)
+        whole = np.empty((end + int(room * end), blocks[0].shape[1] if blocks else 0), np.float32)
         while blocks:  # each is given back as soon as it is copied: a large index is in memory once
             block = blocks.pop()
-            vectors[end - len(block) : end] = block
+            whole[end - len(block) : end] = block
             end -= len(block)
             del block
-        return np.asarray(ids, np.int64), vectors
+        return np.asarray(ids, np.int64), whole[: len(ids)]
 
 
 def _floats(blob: object) -> Vectors:

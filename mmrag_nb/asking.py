@@ -73,7 +73,7 @@ class Asking:
 
     def text(self, question: str) -> Query:
         """A question in words."""
-        return text_query(self.encoders(), question)
+        return text_query(self.encoders(), question, self._parts.remembered)
 
     def picture(self, image: Any, words: str = "", audio: Any = None, balance: float | None = None) -> Query:
         """A picture (path or ``PIL.Image``) to find what is like it; words beside it, or spoken ones, count as well.
@@ -112,7 +112,7 @@ class Asking:
         if not told:
             return query
         words = " ".join(told.values())
-        vectors = text_query(blind, words).facets[0].vectors
+        vectors = text_query(blind, words, self._parts.remembered).facets[0].vectors
         facets = (Facet({**(query.facets[0].vectors if query.facets else {}), **vectors}),)
         note = f"picture put into words: {words if len(words) <= 80 else words[:79] + '…'}"
         return replace(query, facets=facets, notes=(*query.notes, note))

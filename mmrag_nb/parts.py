@@ -16,8 +16,10 @@ from .channelling import Channels
 from .errors import InvalidSetting, ModelUnavailable, NotInstalled, nearest
 from .generation.metering import Limits, Metered
 from .presets import NONE
+from .remembering import Remembered
 from .retrieval.ways import Encoders
 from .settings import known_values, model_entry
+from .warming import hurry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -52,6 +54,8 @@ class Parts:
         self._loads: dict[tuple[str, ...], threading.RLock] = {}
         self._loaders: dict[tuple[str, ...], Loader] = {}
         self._channels = Channels(settings, threading.RLock())
+        self.remembered = Remembered()
+        """What the models made of questions."""
         self._limits = lambda: Limits(self._settings.spend_limit, self._settings.price, self._settings.media)
 
     def under(self, settings: Settings) -> Parts:
@@ -59,6 +63,7 @@ class Parts:
         other = Parts(settings)
         other._models, other._loaders = self._models, self._loaders
         other._lock, other._loads = self._lock, self._loads
+        other.remembered = self.remembered
         other._limits = self._limits  # those in force, not a copy's: the generator stays
         return other
 
@@ -91,6 +96,7 @@ class Parts:
         here = model != "generator" or "device" in options  # a provider's model has nothing to load
         if progress is not None and here:
             progress(f"loading {argument or name}", 0, None)
+        hurry()
         with self._lock:
             load = self._loads.setdefault(key, threading.RLock())
         with load:  # else two threads would load it twice; a lock each, as who needs another must not wait for this

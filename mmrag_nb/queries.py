@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from .protocols import Encoder, Loader, Transcriber
+    from .remembering import Remembered
     from .types import LoadedItem, Modality, Preview, Vectors
 
 
@@ -55,8 +56,8 @@ class Query:
         return {place: vector for facet in reversed(self.facets) for place, vector in facet.vectors.items()}
 
 
-def text_query(encoders: Mapping[str, Encoder], question: str) -> Query:
-    """A question, in each space."""
+def text_query(encoders: Mapping[str, Encoder], question: str, remembered: Remembered) -> Query:
+    """A question, in each space; in those where it was asked before, as it is ``remembered``."""
     vectors: dict[tuple[str, Modality], Vectors] = {}
     cut = []
     for space, encoder in encoders.items():
@@ -65,7 +66,7 @@ def text_query(encoders: Mapping[str, Encoder], question: str) -> Query:
             cut.append(f"question cut to its first {len(seen):,} of {len(question):,} characters for {space}")
         # Some encoders are told whether a text asks or answers.
         embed = getattr(encoder, "embed_questions", encoder.embed_texts)
-        vectors[space, "text"] = embed([seen])[0]
+        vectors[space, "text"] = remembered.vector(encoder, seen, embed)
     return Query(question, question, (Facet(vectors),), tuple(cut))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .answering import Answering
@@ -16,6 +17,7 @@ from .keeping import existing, opened
 from .results import Answer
 from .searchable import scope
 from .settings import Settings
+from .warming import HEAD_START, Warming, in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from .generation.metering import Spent
     from .generation.rewriting import History
+    from .protocols import Progress
     from .types import Modality, Turn
 
 
@@ -61,6 +64,7 @@ class MultimodalRAG(Fillable):
             raise InvalidSetting(f"give settings= or single choices such as {next(iter(choices))}=, not both")
         catalog = opened(path) if path is not None else Catalog()
         super().__init__(catalog, settings or Settings(**choices))
+        self._warmed: tuple[object, Warming] | None = None
 
     # -- ask -------------------------------------------------------------------------------------------------------
 
@@ -166,6 +170,31 @@ class MultimodalRAG(Fillable):
         """
         return await last(lambda: self.stream(question, k, **how))
 
+    def warm(self, after: float = 0.0) -> Warming:
+        """Begin to load, in a thread of its own, what the first question in words needs; returns at once.
+
+        In a notebook, opening an index does so by itself, unless the setting ``warm`` is off. Nothing is downloaded,
+        and what cannot be loaded is told by the question that needs it. A question that comes earlier waits for the
+        same load. To wait for all of it, in a script say, ``rag.warm().wait()``. It begins ``after`` so many seconds.
+        """
+        state = (str(self.path), self._catalog.generation, repr(sorted(self.settings.trait_values().items())))
+        if self._warmed is not None:
+            known, before = self._warmed
+            if known == state and not (before.over and before.error):
+                return before
+            before.stop()
+        searching = self._searching
+
+        def load(step: Progress) -> None:
+            searching.rehearse(step)
+            if not self.settings.chosen("generator").startswith("local"):
+                step("making the generator", 0, None)
+                with suppress(MMRagError):  # told by the question, with what was found
+                    self._parts.generator()
+
+        self._warmed = state, Warming(load, after)
+        return self._warmed[1]
+
     def chat(self) -> Conversation:
         """Begin a conversation, in which follow-up questions are understood."""
         return Conversation(self.stream)
@@ -195,4 +224,6 @@ class MultimodalRAG(Fillable):
             except InvalidSetting:
                 rag.close()
                 raise
+        if rag.settings.warm and in_kernel():
+            rag.warm(HEAD_START)
         return rag

@@ -23,7 +23,7 @@ MEDIA = ("auto", "none", "image", "audio")
 SUBTITLES = ("instead", "beside", "ignore")
 CLEAN = ("off", "flag", "skip")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
-_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+_PRECISIONS = ("auto", "exact", "float32", "bfloat16", "float16")
 
 
 class Settings(HasTraits):
@@ -99,7 +99,7 @@ class Settings(HasTraits):
     )
     strategy = Unicode("shared", help="How a question becomes ranked hits.").tag(config=True)
     device = Unicode("auto", help="Where models run: auto, cpu, cuda, mps.").tag(config=True)
-    precision = Unicode("auto", help="Models' arithmetic: auto, float32, bfloat16, float16.").tag(config=True)
+    precision = Unicode("auto", help="Models' arithmetic: auto, exact, float32, bfloat16, float16.").tag(config=True)
     k = Integer(5, min=1, max=MOST_HITS, help="Hits to retrieve.").tag(config=True)
     raw = Bool(
         default_value=False, help="Rank by raw cosines, uncalibrated and without words, as naive systems do."
@@ -125,6 +125,10 @@ class Settings(HasTraits):
         config=True
     )
     rerank_depth = Integer(20, min=1, max=MOST_HITS, help="Hits that a reranker looks at.").tag(config=True)
+    warm = Bool(
+        default_value=True,
+        help="In a notebook, load in the background what the first question to an index needs, as soon as it is open.",
+    ).tag(config=True)
     timeout = Float(60.0, min=0.1, max=86_400.0, help="Seconds after which a generator is given up.").tag(config=True)
     allow_private_urls = Bool(default_value=False, help="Fetch from loopback and private addresses too.").tag(
         config=True

@@ -11,6 +11,7 @@ import numpy as np
 from mmrag_nb.types import Generation
 
 from .citations import ABSENT, without_marks
+from .letters import likeness, rarity, stop_words
 from .pictured import taken_apart
 from .sentences import spans
 
@@ -158,21 +159,17 @@ class _Nearness:
     """How much of a question's words, weighted by their rarity, a text holds; 0 to 1."""
 
     def __init__(self, question: str, texts: Sequence[str]) -> None:
-        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
-
-        self._stop = frozenset(ENGLISH_STOP_WORDS - _KEPT)
+        self._stop = stop_words() - _KEPT
         asked = list(dict.fromkeys(self._content(question)))
         self.scores = np.zeros(len(texts))
         if not asked:
             return
-        weigher = TfidfVectorizer(analyzer=self._content).fit([question, *texts])
-        self._words: dict[str, int] = weigher.vocabulary_
-        known = sorted(self._words, key=self._words.__getitem__)
-        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True).fit(known)
-        likeness = (letters.transform(asked) @ letters.transform(known).T).toarray()
-        likeness[likeness < _ALIKE] = 0
-        weights = weigher.idf_[[self._words[word] for word in asked]]
-        self._shares = likeness * (weights / weights.sum())[:, None]
+        rare = rarity([self._content(text) for text in (question, *texts)])
+        self._words = {word: column for column, word in enumerate(rare)}
+        alike = likeness(asked, list(rare))
+        alike[alike < _ALIKE] = 0
+        weights = np.array([rare[word] for word in asked])
+        self._shares = alike * (weights / weights.sum())[:, None]
         """(words of the question, words of all texts): what finding the one through the other is worth."""
         self.scores = np.array([self._score(text) for text in texts])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable, NotInstalled
 from mmrag_nb.weights.folder import contents, missing, why_without_weights
-from mmrag_nb.weights.hub import find, why
+from mmrag_nb.weights.hub import find, kept_alone, why
 from mmrag_nb.weights.reading import line
 from mmrag_nb.weights.reading import quiet as transformers_quiet
 
@@ -169,6 +169,8 @@ def _download(model: str, revision: str, folder: Path, kinds: dict[str, str]) ->
     within = [path for path in kinds if path]
     if all(_complete(folder / path, kinds[path]) for path in within):
         return
+    if kept_alone():
+        raise ModelUnavailable("not all of it is on this machine")
     import huggingface_hub
 
     wanted = [f"{path}/{files}" for path in within for files in _FILES]

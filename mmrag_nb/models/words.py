@@ -6,13 +6,14 @@ import hashlib
 import re
 import unicodedata
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.assets.background import background
 from mmrag_nb.errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -115,14 +116,14 @@ class WordsEncoder:
         return (
             _Channel(
                 WORD_SHARE**0.5,
-                {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"\S+"},
+                _words_and_pairs,
                 buckets=columns % DIMENSION,
                 signs=1 - 2 * (columns // DIMENSION % 2),
             ),
             # Other bits than above: else the word "the" and its piece "the", hashed alike, would always fall together.
             _Channel(
                 (1 - WORD_SHARE) ** 0.5,
-                {"analyzer": "char_wb", "ngram_range": (3, 4)},
+                _pieces,
                 buckets=columns // (2**BITS // DIMENSION),
                 signs=1 - 2 * (columns % 2),
             ),
@@ -130,24 +131,65 @@ class WordsEncoder:
 
 
 class _Channel:
-    """One kind of feature: hashed, weighted by idf, brought to one length, folded."""
+    """One kind of feature: hashed, weighted by idf, brought to one length, folded.
 
-    def __init__(self, length: float, ngrams: dict[str, Any], buckets: NDArray[Any], signs: NDArray[Any]) -> None:
+    As scikit-learn's ``HashingVectorizer`` and ``TfidfTransformer`` (sublinear, smooth) do it, but for the last digit:
+    they take a second to import, which the first question would wait for.
+    """
+
+    def __init__(
+        self, length: float, features: Callable[[str], list[str]], buckets: NDArray[Any], signs: NDArray[Any]
+    ) -> None:
         import numpy as np
-        from scipy.sparse import csr_array
-        from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-        self.hash = HashingVectorizer(
-            n_features=2**BITS, lowercase=False, alternate_sign=False, norm=None, dtype=np.float32, **ngrams
-        )
-        self.idf = TfidfTransformer(sublinear_tf=True)
-        self.idf.fit(self.hash.transform([" ".join(words(line)) for line in background()]))
-        # (columns, dimension), one entry a row
-        self.sketch = csr_array(
-            ((length * signs).astype(np.float32), buckets, np.arange(len(buckets) + 1)), shape=(len(buckets), DIMENSION)
-        )
+        self._features, self._buckets = features, buckets
+        self._weights = length * signs
+        lines = [" ".join(words(line)) for line in background()]
+        _, columns, _ = self._counted(lines)
+        df = np.bincount(columns, minlength=2**BITS)
+        self._weights = self._weights * (np.log((1 + len(lines)) / (1 + df)) + 1)
+        self._length = length
 
     def __call__(self, cleaned: Sequence[str]) -> NDArray[np.float32]:
-        """(n, dimension), rows of about the channel's length, or 0."""
-        folded: NDArray[np.float32] = (self.idf.transform(self.hash.transform(cleaned)) @ self.sketch).toarray()
-        return folded
+        """(n, DIMENSION), rows of about the channel's length, or 0."""
+        import numpy as np
+
+        rows, columns, counts = self._counted(cleaned)
+        values = (1 + np.log(counts)) * self._weights[columns]
+        squares = np.bincount(rows, values**2, minlength=len(cleaned))
+        values *= (self._length / np.sqrt(np.where(squares == 0, 1, squares)))[rows]
+        places = rows * DIMENSION + self._buckets[columns]
+        folded = np.bincount(places, values, minlength=len(cleaned) * DIMENSION)
+        return folded.reshape(len(cleaned), DIMENSION).astype(np.float32)
+
+    def _counted(self, cleaned: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Which text has which column how often: text, column and count of each such pair, in order."""
+        import numpy as np
+
+        from .hashing import columns
+
+        each = [self._features(text) for text in cleaned]
+        rows = np.repeat(np.arange(len(each)), [len(one) for one in each])
+        distinct: dict[str, int] = {}
+        which = [distinct.setdefault(feature, len(distinct)) for one in each for feature in one]
+        found = columns(list(distinct), 2**BITS)
+        pairs, counts = np.unique(rows * 2**BITS + found[which], return_counts=True)
+        return pairs >> BITS, pairs & (2**BITS - 1), counts
+
+
+def _words_and_pairs(text: str) -> list[str]:
+    single = text.split()
+    return [*single, *map(" ".join, pairwise(single))]
+
+
+def _pieces(text: str) -> list[str]:
+    """Three and four characters of each word, its two ends included."""
+    found = []
+    for word in text.split():
+        framed = f" {word} "
+        for n in (3, 4):
+            if n >= len(framed):
+                found.append(framed)
+                break
+            found += [framed[start : start + n] for start in range(len(framed) - n + 1)]
+    return found

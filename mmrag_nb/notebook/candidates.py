@@ -37,7 +37,6 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool
 
 from mmrag_nb.generation.keys import NAMES
-from mmrag_nb.generation.templates import template_names
 from mmrag_nb.registry import modality_of
 from mmrag_nb.settings import known_values
 from mmrag_nb.types import MODALITIES
@@ -164,6 +163,12 @@ def _globs(names: Iterable[str]) -> list[str]:
     return [f"*{suffix}" for suffix, n in kinds.most_common() if suffix and n > 1]
 
 
+def _prompts() -> list[str]:
+    from mmrag_nb.generation.templates import template_names
+
+    return list(template_names())
+
+
 _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "SOURCE": lambda place, _: _sources(place),
     "PICTURE": lambda place, _: _files(place.typed, lambda name: modality_of(name) == "image"),
@@ -178,7 +183,7 @@ _KINDS: dict[str, Callable[[Place, Session], list[str]]] = {
     "SPACE": lambda _, session: session.space_names(),
     "MODALITIES": lambda place, _: _listed(place.typed, MODALITIES),
     "PROVIDER": lambda place, _: [] if place.words else list(NAMES),
-    "PROMPT": lambda place, _: [] if place.words else list(template_names()),
+    "PROMPT": lambda place, _: [] if place.words else _prompts(),
     "SETTING=VALUE": lambda place, session: _assignments(place.typed, session),
     **{
         setting.upper(): _values_of(setting)

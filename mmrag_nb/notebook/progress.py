@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import clear_output, display
 
 from mmrag_nb.jobs.metering import Meter
-from mmrag_nb.transcribing import SECONDS
 
-from .render import plain
 from .render.escape import escape, one_line
 from .render.quantities import duration
 
@@ -43,6 +41,8 @@ def line(stage: str, done: int, total: int | None, meter: Meter, now: float) -> 
 
     Of a stage in seconds of sound: ``transcribing talk.mp3 2:05 of 1:02:11 · 3.1 times real time · about 19 min left``.
     """
+    from mmrag_nb.transcribing import SECONDS
+
     name = stage.removesuffix(SECONDS)
     sound = name != stage
     parts = [one_line(name)]
@@ -143,6 +143,8 @@ class ProgressLine:
             else:
                 self._handle.update(bundle, raw=True)
         elif sys.stderr is not None and sys.stderr.isatty():
+            from .render import plain
+
             room = shutil.get_terminal_size().columns - 1
             said = plain.shortened(said, room) if room > 10 else ""
             sys.stderr.write(f"\r{plain.padded(said, self._width)}")

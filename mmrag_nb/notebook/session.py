@@ -51,6 +51,13 @@ class Session:
             self._conversation = self.rag.chat()
         return self._conversation
 
+    def warm(self) -> None:
+        """Load in the background, while the next cell is written, what the first question to the index will need."""
+        from mmrag_nb.warming import HEAD_START, in_kernel
+
+        if self.settings.warm and in_kernel():
+            self.rag.warm(HEAD_START)
+
     def take_over(self, before: Session) -> None:
         """Go on with the index of an earlier session."""
         self._rag, self._hits, self._conversation = before._rag, before._hits, before._conversation

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """The names of precisions, each with its short form; either is understood."""
+
+EXACT = "exact"
+"""The precision that is float32 with every shortcut left out: bit for bit what transformers gives."""
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -33,6 +37,8 @@ class Placement:
     dtype: str
     """``float32``, ``bfloat16`` or ``float16``."""
     reason: str = ""
+    exact: bool = False
+    """Whether every shortcut is left out, not the arithmetic's alone."""
 
     @property
     def kind(self) -> str:
@@ -40,7 +46,7 @@ class Placement:
         return self.device.split(":", 1)[0]
 
     def __str__(self) -> str:
-        return f"{PRECISIONS[self.dtype]}, {self.device}"
+        return f"{EXACT if self.exact else PRECISIONS[self.dtype]}, {self.device}"
 
     def instead_of(self, wanted: Placement) -> str:
         """The same as text, and why it is on another device than was ``wanted``."""
@@ -55,13 +61,16 @@ def choose(device: str = "auto", precision: str = "auto") -> Placement:
     device
         ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``), ``mps``.
     precision
-        ``auto``, ``float32``, ``bfloat16``, ``float16`` (or ``fp32``, ``bf16``, ``fp16``).
+        ``auto``, ``exact``, ``float32``, ``bfloat16``, ``float16`` (or ``fp32``, ``bf16``, ``fp16``). ``exact`` is
+        float32 without shortcuts, on the CPU unless a device is named.
 
     Raises
     ------
     InvalidSetting, UnknownName
         The device is not there, or no device or precision is called that.
     """
+    if precision == EXACT:
+        return Placement(_device("cpu" if device == "auto" else device), "float32", "as set", exact=True)
     device, dtype = _device(device), _dtype(precision)
     kind = device.split(":", 1)[0]
     if dtype:
@@ -74,9 +83,8 @@ def choose(device: str = "auto", precision: str = "auto") -> Placement:
         return Placement(device, "float16", "the GPU has no bfloat16")
     if kind == "mps":
         return Placement(device, "float32", "wrong vectors are reported from MPS: checked against the CPU")
-    if _has_amx():
-        return Placement(device, "bfloat16", "the CPU has AMX")
-    return Placement(device, "float32", "the CPU has no AMX")
+    amx = _has_amx()
+    return Placement(device, "bfloat16" if amx else "float32", f"the CPU has {'' if amx else 'no '}AMX")
 
 
 def _device(name: str) -> str:
@@ -104,7 +112,7 @@ def _dtype(precision: str) -> str:
         if precision in {name, short}:
             return name
     if precision != "auto":
-        raise UnknownName("precision", precision, ("auto", *PRECISIONS, *PRECISIONS.values()))
+        raise UnknownName("precision", precision, ("auto", EXACT, *PRECISIONS, *PRECISIONS.values()))
     return ""
 
 
@@ -136,11 +144,63 @@ def computing(placement: Placement, *, alone: bool = False) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         if alone and placement.kind == "cpu":
-            stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
+            stack.enter_context(on_one_thread())
         if placement.dtype != "float32":
             stack.enter_context(torch.autocast(placement.kind, dtype=getattr(torch, placement.dtype)))
         yield
+
+
+@contextlib.contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Keep torch's work in the calling thread; other threads keep theirs.
+
+    ``torch.set_num_threads`` is a thread's own, but also what threads that begin afterwards start with: one that began
+    while others were in here would take that 1 for its own.
+    """
+    import torch
+
+    if getattr(_here, "held", False):
+        yield
+        return
+    with _guard:
+        now = torch.get_num_threads()
+        own = _inside[0] if _inside and now == 1 else now
+        _inside.append(own)
+        torch.set_num_threads(1)
+    _here.held = True
+    try:
+        yield
+    finally:
+        _here.held = False
+        with _guard:
+            _inside.remove(own)
+            torch.set_num_threads(own)
+
+
+def cores() -> int:
+    """How many threads torch computes with where nothing holds it to one."""
+    import torch
+
+    with _guard:
+        return _inside[0] if _inside else torch.get_num_threads()
+
+
+_guard = threading.Lock()
+_here = threading.local()
+_inside: list[int] = []
+"""The numbers of threads that those which are in :func:`on_one_thread` had before."""
+
+
+def shorten(network: Any, placement: Placement) -> None:
+    """Shorten the weights of ``network``'s linear layers once, which autocast would do at each call, to equal effect.
+
+    Takes half of their memory; the network then computes within :func:`computing` only.
+    """
+    import torch
+
+    for module in network.modules():
+        if placement.dtype != "float32" and isinstance(module, torch.nn.Linear):
+            module.to(getattr(torch, placement.dtype))
 
 
 def checked(placement: Placement, probe: Callable[[str], NDArray[np.float32]]) -> Placement:
@@ -151,10 +211,20 @@ def checked(placement: Placement, probe: Callable[[str], NDArray[np.float32]]) -
     if placement.kind != "mps":
         return placement
     there, here = probe(placement.device), probe("cpu")
-    cosine = float((_unit(there) * _unit(here)).sum(axis=1).min())
+    cosine = _cosine(there, here)
     if cosine >= AGREEMENT:
         return replace(placement, reason=f"vectors agree with the CPU's (cosine {cosine:.4f})")
     return Placement("cpu", "float32", f"{placement.device} gave wrong vectors (cosine {cosine:.3f} to the CPU's)")
+
+
+def agree(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> bool:
+    """Tell whether vectors (n, d) are the same but for a precision's error; NaN is not."""
+    return _cosine(ours, theirs) >= AGREEMENT
+
+
+def _cosine(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    """The least of the rows."""
+    return float((_unit(ours) * _unit(theirs)).sum(axis=1).min())
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmrag_nb.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 SMALL = (".json", ".txt", ".model", ".jinja")
 """How the names of configuration, vocabulary, preprocessing and chat template end."""
@@ -80,12 +82,40 @@ def weight(folder: Path) -> int:
 
 
 def contents(folder: Path) -> str:
-    """Hash what decides a checkpoint's vectors: weights, configuration, vocabulary."""
+    """Hash what decides a checkpoint's vectors: weights, configuration, vocabulary.
+
+    To read half a gigabyte takes half a second and more, so the hash is kept in the user's cache folder
+    (``MMRAG_CACHE``), and holds for as long as the files are the very same: of that name, size, inode and times.
+    """
+    paths = [path for path in sorted(folder.iterdir()) if is_weights(path.name) or path.name.endswith(SMALL)]
+    now = _state(paths)
+    place = _cache() / f"{hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        known = json.loads(place.read_text(encoding="utf-8"))
+        if known["files"] == now and re.fullmatch("[0-9a-f]{64}", known["contents"]):
+            return str(known["contents"])
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if is_weights(path.name) or path.name.endswith(SMALL):
-            digest.update(path.name.encode() + b"\0")
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    found = digest.hexdigest()
+    if _state(paths) == now:  # else they were written meanwhile
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs the time again
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f"{place.name}.{os.getpid()}")
+            part.write_text(json.dumps({"files": now, "contents": found}), encoding="utf-8")
+            part.replace(place)
+    return found
+
+
+def _state(paths: Iterable[Path]) -> list[list[object]]:
+    """What changes whenever a file does: a program may set a file's own time back, but not that of the change."""
+    stats = [(path.name, path.stat()) for path in paths]
+    return [[name, one.st_size, one.st_ino, one.st_mtime_ns, one.st_ctime_ns] for name, one in stats]
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("MMRAG_CACHE") or Path(home) / "mmrag_nb").expanduser() / "folders"

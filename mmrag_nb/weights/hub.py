@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import ModelUnavailable
 
 from .folder import SMALL, check, contents, is_weights, missing, why_without_weights
 from .reading import line
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TIMEOUT = 4.0
 """Seconds that each of the hub's addresses has to answer before it counts as out of reach."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _BOT = "SFconvertbot"
+_KEPT_ALONE: ContextVar[bool] = ContextVar("mmrag_nb_kept_alone", default=False)
+"""Of this thread: others may download meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,26 @@ def find(model: str) -> Found:
     if local.is_dir():
         found = Found(local, local.resolve().name, "")
     elif _HUB_ID.fullmatch(model):
-        found = Found(*_from_hub(model))
+        found = Found(*(_from_cache(model) if kept_alone() else _from_hub(model)))
     else:
         raise ModelUnavailable("there is no such folder")
     check(found.folder)
     return found
+
+
+@contextlib.contextmanager
+def keeping_offline() -> Iterator[None]:
+    """Have :func:`find`, in this thread, take what is on this machine: the hub is asked nothing."""
+    before = _KEPT_ALONE.set(True)
+    try:
+        yield
+    finally:
+        _KEPT_ALONE.reset(before)
+
+
+def kept_alone() -> bool:
+    """Whether this thread is to do with what is on this machine."""
+    return _KEPT_ALONE.get()
 
 
 def cached(model: str) -> tuple[Path, str] | None:
@@ -81,6 +103,13 @@ def why(model: str, error: Exception) -> str:
     if status is not None:
         return f"the model hub answered {status}"
     return f"the model hub cannot be reached ({line(error)})"
+
+
+def _from_cache(model: str) -> tuple[Path, str, str]:
+    kept = cached(model)
+    if kept is None:
+        raise ModelUnavailable("it is not on this machine")
+    return kept[0], model, kept[1]
 
 
 def _from_hub(model: str) -> tuple[Path, str, str]:

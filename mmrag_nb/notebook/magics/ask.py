@@ -13,7 +13,6 @@ from mmrag_nb.errors import GenerationError, GenerationInterrupted
 from mmrag_nb.notebook.arguments import parse
 from mmrag_nb.notebook.credentials import ask_for_key, missing
 from mmrag_nb.notebook.session import one_line
-from mmrag_nb.notebook.writing import Writing
 
 from .retrieving import RetrievalMagics, asking
 
@@ -59,6 +58,8 @@ class AskMagics(RetrievalMagics):
         options = parse(self.mmrag_ask, line)
         if options is None:
             return None
+        from mmrag_nb.notebook.writing import Writing
+
         asked = self._asked(options, cell, local_ns, "mmrag_ask")
         if options.new and not options.chat:
             raise UsageError("--new begins a conversation anew, so it goes with --chat: %mmrag_ask who? --chat --new")

@@ -76,7 +76,9 @@ class FileMagics(SessionMagics):
         rag = self._session.rag
         rag.switch(_path(options.path, "open"), discard=options.discard)
         self._session.forget()
-        return self._session.give(rag.status(), options.out)
+        status = rag.status()
+        self._session.warm()
+        return self._session.give(status, options.out)
 
     @no_var_expand
     @magic_arguments()

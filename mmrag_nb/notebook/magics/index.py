@@ -131,6 +131,7 @@ class IndexMagics(SessionMagics):
             if rag.report is not None and (rag.report.items or isinstance(error, KeyboardInterrupt)):
                 display(rag.report)  # what was committed before stays
             raise
+        self._session.warm()
         return self._session.give(report, options.out)
 
 

@@ -9,8 +9,6 @@ from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from mmrag_nb.notebook.arguments import out, parse
-from mmrag_nb.notebook.render.facts import spent
-from mmrag_nb.notebook.render.status import of_jobs
 from mmrag_nb.notebook.session import one_line
 
 from .base import SessionMagics
@@ -43,6 +41,9 @@ class StatusMagics(SessionMagics):
         options = parse(self.mmrag_status, line)
         if options is None:
             return None
+        from mmrag_nb.notebook.render.facts import spent
+        from mmrag_nb.notebook.render.status import of_jobs
+
         rag = self._session.rag
         status = rag.status()
         if options.strategy is not None:

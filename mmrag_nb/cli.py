@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .bench import commands as bench_commands
 from .errors import MMRagError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify.add_argument("file", metavar="FILE", help="an index, lesson.mmrag")
     compact = commands.add_parser("compact", help="make an index file as small as what is in it")
     compact.add_argument("file", metavar="FILE", help="an index, lesson.mmrag")
-    _declare_bench(commands.add_parser("bench", help="measure what is promised, on this machine"))
+    bench_commands.declare(commands.add_parser("bench", help="measure what is promised, on this machine"))
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a redirected console may know no sparkline
@@ -137,39 +138,7 @@ def _compact(options: argparse.Namespace) -> int:
     return 0
 
 
-def _declare_bench(parser: argparse.ArgumentParser) -> None:
-    measured = parser.add_subparsers(dest="measured", required=True)
-    ask = measured.add_parser("ask", help="time from Enter to the card of %%mmrag_ask, by stage, models warm")
-    ask.add_argument("--items", type=int, default=1_000, metavar="N", help="items to index first, of all kinds")
-    ask.add_argument("--questions", type=int, default=30, metavar="N", help="questions to ask")
-    ask.add_argument("--json", type=Path, metavar="FILE", help="file to write the figures to")
-    search = measured.add_parser("search", help="time of a search, by stage, in indexes of several sizes")
-    search.add_argument(
-        "--sizes", type=_counts, metavar="N,N", help="vectors of each index (default 1000,10000,100000,1000000)"
-    )
-    search.add_argument("--dimension", type=int, default=512, metavar="D", help="numbers of a vector")
-    search.add_argument("--questions", type=int, default=20, metavar="N", help="questions to ask of each")
-    search.add_argument("--folder", type=Path, metavar="FOLDER", help="where to make the indexes: 5 GB for a million")
-    card = measured.add_parser("card", help="bytes of an evidence card with five hits of all kinds")
-    card.add_argument("--html", type=Path, metavar="FILE", help="page to write the card to")
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(map(int, text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers: 1000,10000") from None
-
-
 def _bench(options: argparse.Namespace) -> int:
-    from .bench import ask, card, search
-
-    if options.measured == "ask":
-        lines = ask.measure(options.items, options.questions, options.json)
-    elif options.measured == "search":
-        lines = search.measure(options.sizes or search.SIZES, options.dimension, options.questions, options.folder)
-    else:
-        lines = card.measure(options.html)
-    for line in lines:
+    for line in bench_commands.lines(options):
         print(line, flush=True)
     return 0

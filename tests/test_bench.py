@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from mmrag_nb import registry
-from mmrag_nb.bench import card, corpus, search, synthetic
+from mmrag_nb.bench import card, corpus, nearest, search, synthetic
 from mmrag_nb.bench.ask import REST, TOTAL
+from mmrag_nb.bench.peers.stores import OURS, PRODUCT, READING
 from mmrag_nb.bench.stages import Stages
 from mmrag_nb.bench.stopwatch import HTML, TEXT
 from mmrag_nb.cli import main
 from mmrag_nb.results import Answer, Hit, Hits
-from mmrag_nb.stores import memory
 from mmrag_nb.types import Chunk, Item, Preview
 
 LIMIT = 400_000
@@ -82,38 +82,11 @@ def test_what_cannot_be_measured_is_told_before_anything_is_done(tmp_path, capsy
     assert "there is no folder" in capsys.readouterr().err
 
 
-def openmp_threads():
-    from threadpoolctl import threadpool_info
-
-    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
-
-
-@pytest.mark.parametrize(("most", "alone"), [(memory.SMALL, True), (0, False)], ids=["small", "large"])
-def test_a_small_index_is_searched_by_one_thread_and_a_large_one_by_all(monkeypatch, most, alone):
-    from sklearn.neighbors import NearestNeighbors
-
-    seen = []
-    searched = NearestNeighbors.kneighbors
-
-    def watched(self, *args):
-        seen.append(openmp_threads())
-        return searched(self, *args)
-
-    monkeypatch.setattr(NearestNeighbors, "kneighbors", watched)
-    monkeypatch.setattr(memory, "SMALL", most)
-    vectors = np.eye(8, dtype=np.float32)
-    store = memory.MemoryStore()
-    store.fit(np.arange(8), vectors)
-    before = openmp_threads()
-    assert store.search(vectors[3:4], 1)[0].tolist() == [[3]]
-    assert seen == [1 if alone else before]
-    assert openmp_threads() == before, "who comes after has all threads again"
-
-
 # -- a search by stage -----------------------------------------------------------------------------------------------
 
 
-def test_search_prints_a_table_of_stages_by_size_and_leaves_nothing_behind(tmp_path, capsys):
+def test_search_prints_a_table_of_stages_by_size_and_leaves_nothing_behind(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(nearest, "SECONDS", 0)
     how = ["--sizes", "50,200", "--dimension", "16", "--questions", "3", "--folder", str(tmp_path)]
     assert main(["bench", "search", *how]) == 0
     printed = capsys.readouterr().out
@@ -122,9 +95,33 @@ def test_search_prints_a_table_of_stages_by_size_and_leaves_nothing_behind(tmp_p
         row = rf"^\| {re.escape(stage)}( \| [\d.]+ \([\d.]+\)){{2}} \|$"
         assert re.search(row, printed, re.MULTILINE), stage
     assert re.search(r"^\| \*\*a search\*\* \|", printed, re.MULTILINE)
+    for engine in (OURS, PRODUCT):
+        row = rf"^\| {re.escape(engine)}( \| [\d,]+\.\d\d \| \d+\.\d\d){{2}} \| 1\.0000( \| [\d.]*)+ \|$"
+        assert len(re.findall(row, printed, re.MULTILINE)) == 2, engine
+    assert re.search(rf"^\| {re.escape(READING)} \|", printed, re.MULTILINE)
+    assert len(re.findall(r"times a straight line \| 1\.00 \| \d", printed)) == 2
     assert re.search(r"^on cores \d+ · .*numpy", printed, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
     assert ("encoder", synthetic.NAME) not in registry._ENTRIES
+
+
+def test_the_nearest_are_found_by_every_library_that_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(nearest, "SECONDS", 0)
+    monkeypatch.setattr(nearest, "_LARGE", 300)  # Chroma takes seconds to start
+    figures = tmp_path / "figures.json"
+    lines = list(search.measure([300], 16, 1, tmp_path, against=True, json_file=figures))
+    told = json.loads(figures.read_text())
+    summary = told["nearest"]["300"]["summary"]["300 vectors, 64 queries at once"]
+    runs = told["nearest"]["300"]["runs"]
+    assert {OURS, PRODUCT, "scikit-learn cosine", "scikit-learn Euclidean"} <= set(summary)
+    for name, library in {"FAISS flat": "faiss", "usearch exact": "usearch"}.items():
+        assert (name in summary) == (find_spec(library) is not None)
+        assert (name in told["nearest"]["300"]["absent"]) == (find_spec(library) is None)
+        assert any(line.startswith(f"left out: {name}") for line in lines) == (find_spec(library) is None)
+    for run in runs:
+        assert not run["error"]
+        assert run["facts"]["recall"] == 1, run["engine"]
+    assert told["stages"][0]["chunks"] > 200
 
 
 def test_the_stages_of_a_search_are_all_of_it(tmp_path):

@@ -1,9 +1,9 @@
-"""What a search costs, by stage, in indexes from a thousand to a million vectors: the real code over synthetic ones."""
+"""What a search costs, in indexes from a thousand to a million vectors: by stage, and beside what it could cost."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmrag_nb import finding, searching
 from mmrag_nb.asking import Asking
 from mmrag_nb.catalog.lexicon import Lexicon
+from mmrag_nb.catalog.marking import Marking
 from mmrag_nb.catalog.reading import Reading
 from mmrag_nb.catalog.spaces import Spaces
 from mmrag_nb.channelling import Channels
@@ -23,8 +24,9 @@ from mmrag_nb.retrieval.calibration import Scale
 from mmrag_nb.searching import Searching
 from mmrag_nb.stores.memory import MemoryStore
 
-from . import machine, synthetic
+from . import nearest, synthetic
 from .ask import quantiles
+from .rounds import checked_file, closing
 from .stages import Stages
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ COLD, FIRST = "the search itself, nothing in memory yet", "the first search"
 AGAIN = "calibrate, the next time it is opened"
 
 _ONCE = (
-    (Spaces, "matrix", "read the vectors"),
+    (Spaces, "vectors_after", "read the vectors"),
+    (Marking, "mark", "note how the index stands"),
     (MemoryStore, "fit", "fill the store"),
     (Channels, "probe", CALIBRATE),
     (Finding, "_unreached", "count what is reached"),
@@ -80,12 +83,21 @@ class Figures:
 
 
 def measure(
-    sizes: Sequence[int] = SIZES, dimension: int = DIMENSION, questions: int = QUESTIONS, folder: Path | None = None
+    sizes: Sequence[int] = SIZES,
+    dimension: int = DIMENSION,
+    questions: int = QUESTIONS,
+    folder: Path | None = None,
+    *,
+    against: bool = False,
+    json_file: Path | None = None,
 ) -> Iterator[str]:
     """Fill an index with each of ``sizes`` vectors, search it, and tell what each stage took.
 
+    Then the default store is measured by itself, beside the plain product, what it takes to read the vectors, and,
+    ``against`` them, other libraries.
+
     Yields lines to be printed, some before it is done. The indexes are made in ``folder``, the system's temporary one
-    where absent, and removed.
+    where absent, and removed. Every figure goes to ``json_file``, where one is named.
 
     Raises
     ------
@@ -96,6 +108,7 @@ def measure(
         raise MMRagError("vectors, dimensions and questions are counts: --sizes 1000,10000 --dimension 512")
     if folder is not None and not folder.is_dir():
         raise MMRagError(f"there is no folder {folder} to make the indexes in")
+    checked_file(json_file)
     found = []
     for size in sizes:
         with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
@@ -105,8 +118,8 @@ def measure(
             yield f"{size:,} vectors: index filled in {time.perf_counter() - start:.0f} s, searching it ..."
             found.append(_measured(path, dimension, synthetic.questions(WARM_UP + questions)))
     yield from _table(found, f"A search by stage, vectors of {dimension} numbers, {questions} questions a size")
-    yield ""
-    yield "on " + " · ".join(f"{name} {value}" for name, value in machine.facts().items())
+    compared = yield from nearest.compare(sizes, dimension, folder, against=against)
+    yield from closing({"stages": [asdict(one) for one in found], "nearest": compared}, json_file)
 
 
 def _measured(path: Path, dimension: int, questions: Sequence[str]) -> Figures:

@@ -9,7 +9,7 @@ from mmrag_nb.weights.device import checked, choose, computing
 from mmrag_nb.weights.reading import quiet
 
 from . import checkpoint
-from .clip import _without_ends
+from .resizing import without_ends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ class BlipCaptioner:
         """(n, 3, height, width), as the network sees them."""
         crops = getattr(self._pixels, "do_center_crop", False)
         rgb = [picture if picture.mode == "RGB" else picture.convert("RGB") for picture in pictures]
-        framed = [_without_ends(picture) if crops else picture for picture in rgb]
+        framed = [without_ends(picture) if crops else picture for picture in rgb]
         # 4.x takes a picture that is 3 pixels high for one whose channels come first, unless it is told.
         inputs = self._pixels(images=framed, return_tensors="pt", input_data_format="channels_last")
         return inputs["pixel_values"].to(self._network.device)

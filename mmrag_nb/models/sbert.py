@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, ModelUnavailable
-from mmrag_nb.weights.device import checked, choose, computing
+from mmrag_nb.weights.device import checked, choose, computing, shorten
 
 from . import sentence_hub
 from .lengths import all_fit
@@ -31,7 +32,8 @@ class SentenceEncoder:
 
     Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", 2019. Embeds pictures as
     well where the checkpoint does. Models trained with a prompt before questions or passages (E5, BGE) get the one
-    that they declare: :meth:`embed_texts` is for passages, :meth:`embed_questions` for questions.
+    that they declare: :meth:`embed_texts` is for passages, :meth:`embed_questions` for questions. May be called from
+    several threads, of which one at a time computes, on all cores; a batch holds texts of about the same length.
 
     Parameters
     ----------
@@ -71,6 +73,7 @@ class SentenceEncoder:
             raise ModelUnavailable(f"{model!r} embeds {', '.join(sorted(map(str, kinds)))}, no texts: {_REMEDY}")
         self.modalities: frozenset[Modality] = frozenset({"text", "image"} if "image" in kinds else {"text"})
         self._batch_size = batch_size
+        self._one_at_a_time = threading.Lock()  # a tokenizer that pads cannot be lent to two threads
         self._marks = sentence_hub.marks(self._network)
         declared = self._network.prompts
         self._prompts = {
@@ -80,6 +83,7 @@ class SentenceEncoder:
         probed = sentence_hub.tried(model, lambda: self._probe(wanted.device))
         self._placement = checked(wanted, self._probe)
         self._network.to(self._placement.device)
+        shorten(self._network, self._placement)
         self.dimension: int = probed.shape[1]
         self.max_tokens: int = self._network.max_seq_length
         frames = [self._framed(task) for task in _PROMPTS]
@@ -94,7 +98,8 @@ class SentenceEncoder:
 
     def count_tokens(self, text: str) -> int:
         """Count ``text``'s tokens with what goes before and after it, the longest of the model's prompts included."""
-        return self._lengths([text])[0]
+        with self._one_at_a_time:
+            return self._lengths([text])[0]
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """(n, dimension) float32, unit rows, of texts to be found.
@@ -129,13 +134,16 @@ class SentenceEncoder:
                 f"{self.description} embeds texts only, not {len(images)} picture(s): "
                 "choose a CLIP model for pictures, or give them captions"
             )
-        with computing(self._placement):
+        with self._one_at_a_time, computing(self._placement):
             return self._embed([image.convert("RGB") for image in images], "document")
 
     def _embed_texts(self, texts: Sequence[str], task: str) -> Vectors:
-        all_fit(texts, self._lengths(texts), self.max_tokens)
-        with computing(self._placement, alone=len(texts) == 1):
-            return self._embed([sentence_hub.plain(text, self._marks) for text in texts], task)
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}  # equal texts are embedded once
+        with self._one_at_a_time:
+            all_fit(list(numbers), self._lengths(list(numbers)), self.max_tokens)
+            with computing(self._placement, alone=len(numbers) == 1):
+                vectors = self._embed([sentence_hub.plain(text, self._marks) for text in numbers], task)
+        return vectors[[numbers[text] for text in texts]]
 
     def _embed(self, inputs: list[Any], task: str) -> Vectors:
         import numpy as np

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
-from mmrag_nb.weights.device import checked, choose, computing
+from mmrag_nb.weights.device import checked, choose, computing, cores
 from mmrag_nb.weights.reading import quiet
 
-from . import checkpoint
+from . import beams, checkpoint
+from .log_mel import LogMel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +38,8 @@ SILENCE = 1e-4
 _TOLD_BY = 3
 """Clips by which the language of a recording is told."""
 _TOKENS_PER_SECOND = 12  # no one speaks faster, so a network that repeats itself ends
+_LANES = 4
+"""Batches at most that are heard side by side, a thread each: between its products, Python lets one of them go on."""
 _MARGIN = 8  # frames beyond a clip's end that reach its last vector through Speech2Text's convolutions, rounded up
 
 
@@ -57,7 +61,8 @@ class SpeechTranscriber:
     model
         Hub id or folder.
     device, precision
-        As for :func:`mmrag_nb.weights.device.choose`, but ``auto`` means float32 on any CPU.
+        As for :func:`mmrag_nb.weights.device.choose`, but ``auto`` means float32 on any CPU. ``exact``: with the
+        checkpoint's own feature extractor and plain ``generate``, a window at a time.
     batch_size
         Windows that go through the network at once.
     language
@@ -81,6 +86,7 @@ class SpeechTranscriber:
         language: str = "",
     ) -> None:
         wanted = choose(device, precision)
+        exact = wanted.exact
         if precision == "auto" and wanted.kind == "cpu":
             wanted = replace(wanted, dtype="float32", reason="an error made in one word is carried into the next")
         loaded = checkpoint.load(
@@ -88,13 +94,22 @@ class SpeechTranscriber:
         )
         self._network = loaded.network
         self._tokenizer, self._extractor = loaded.parts
-        self._batch_size = batch_size
+        self._batch_size = 1 if exact else batch_size
         self._languages = _languages(self._network.generation_config)
         self._options = _options(self._languages, self._network.generation_config, language, model)
         self.rate: int = self._extractor.sampling_rate
+        self._whole = hasattr(self._extractor, "chunk_length")  # Whisper sees 30 s, however short the clip
+        self._features: LogMel | None = None
         self._placement = wanted
         self._placement = checked(wanted, self._probe)
         self._network.to(self._placement.device)
+        self._features = None if exact else LogMel.of(self._extractor)
+        searched = self._network.generation_config.num_beams or 1
+        shared = not exact and searched > 1 and not self._whole and beams.shareable(self._network)
+        self._beams = searched if shared else 0
+        self.lanes: int = 1
+        if self._placement.kind == "cpu" and not exact and not self._whole:
+            self.lanes = min(cores(), _LANES)
         self.fingerprint: Mapping[str, str] = {
             "model": loaded.id,
             "revision": loaded.revision,
@@ -133,44 +148,79 @@ class SpeechTranscriber:
         """
         told = {**self._options, "language": language} if language else self._options
         windows = [(number, window) for number, clip in enumerate(clips) for window in self._windows(clip)]
-        by_length = sorted(range(len(windows)), key=lambda i: len(windows[i][1]))  # little padding in a batch
         heard = [""] * len(windows)
-        with computing(self._placement), quiet():
-            for start in range(0, len(by_length), self._batch_size):
-                batch = by_length[start : start + self._batch_size]
-                for i, text in zip(batch, self._hear([windows[i][1] for i in batch], told), strict=True):
+        with quiet():
+            for batch, said in self._batches([window for _, window in windows], told):
+                for i, text in zip(batch, said, strict=True):
                     heard[i] = text
         texts: list[list[str]] = [[] for _ in clips]
         for (number, _), text in zip(windows, heard, strict=True):
             texts[number].append(text)
         return [" ".join(filter(None, parts)) for parts in texts]
 
+    def _batches(
+        self, windows: Sequence[Samples], told: Mapping[str, str]
+    ) -> Iterator[tuple[Sequence[int], Sequence[str]]]:
+        """Places of windows and what is heard in them, batch by batch: of like lengths, so that little is padded.
+
+        On a CPU several batches are heard at once, each on a thread of its own. That is faster than all threads at each
+        step of one batch, which are short, and costs nothing where other programs have the cores, while threads that
+        wait for each other spin.
+        """
+        lanes = min(self.lanes, len(windows))
+        count = max(math.ceil(len(windows) / self._batch_size), lanes)
+        by_length = sorted(range(len(windows)), key=lambda i: -len(windows[i]))  # what takes longest begins first
+        ends = [len(windows) * n // count for n in range(count + 1)] if count else []
+        batches = [by_length[start:end] for start, end in pairwise(ends)]
+
+        def hear(batch: Sequence[int]) -> list[str]:
+            with computing(self._placement, alone=self.lanes > 1):
+                return self._hear([windows[i] for i in batch], told)
+
+        if lanes < 2:
+            yield from ((batch, hear(batch)) for batch in batches)
+            return
+        with ThreadPoolExecutor(lanes, thread_name_prefix="mmrag-speech") as pool:
+            try:
+                yield from zip(batches, pool.map(hear, batches), strict=True)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
     def _hear(self, windows: Sequence[Samples], told: Mapping[str, str]) -> list[str]:
         inputs = self._inputs(windows)
         seconds = math.ceil(max(len(window) for window in windows) / self.rate)
         room = self._network.config.max_target_positions - 8  # the prompt's tokens count as well
-        tokens = self._network.generate(**inputs, **told, max_new_tokens=min(10 + _TOKENS_PER_SECOND * seconds, room))
+        most = min(10 + _TOKENS_PER_SECOND * seconds, room)
+        search = beams.shared(self._beams) if self._beams else {}
+        tokens = self._network.generate(**inputs, **told, **search, max_new_tokens=most)
         return [text.strip() for text in self._tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _inputs(self, windows: Sequence[Samples]) -> dict[str, Any]:
+        import torch
         from torch.nn.functional import pad
 
-        whole = hasattr(self._extractor, "chunk_length")  # Whisper sees 30 s, however short the clip
-        features = self._extractor(
-            list(windows),
-            sampling_rate=self.rate,
-            padding="max_length" if whole else "longest",
-            return_attention_mask=True,
-            return_tensors="pt",
-        )
-        frames, mask = features["input_features"], features["attention_mask"]
-        if not whole:
+        if self._features is not None:
+            frames, mask = (torch.from_numpy(one) for one in self._features(windows))
+        else:
+            features = self._extractor(
+                list(windows),
+                sampling_rate=self.rate,
+                padding="max_length" if self._whole else "longest",
+                return_attention_mask=True,
+                return_tensors="pt",
+            )
+            frames, mask = features["input_features"], features["attention_mask"]
+        if not self._whole:
             # Padding leaks through the convolutions into the last frames; with some behind every clip, a clip gets
             # the same transcript alone as beside a longer one.
             frames, mask = pad(frames, (0, 0, 0, _MARGIN)), pad(mask, (0, _MARGIN))
         # A band that never changes (upsampled telephone sound) has deviation 0, and Speech2Text divides by it.
         frames = frames.nan_to_num(posinf=0.0, neginf=0.0)
-        return {"input_features": frames.to(self._network.device), "attention_mask": mask.to(self._network.device)}
+        inputs = {"input_features": frames, "attention_mask": mask}
+        device = self._network.device
+        if device.type == "cuda":  # what is pinned is copied while the GPU computes
+            return {name: one.pin_memory().to(device, non_blocking=True) for name, one in inputs.items()}
+        return {name: one.to(device) for name, one in inputs.items()}
 
     def _windows(self, clip: Samples) -> Iterator[Samples]:
         """Cut ``clip`` into windows, leaving out those that hold no word."""

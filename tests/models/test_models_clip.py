@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +14,7 @@ from checkpoints import LINES
 from PIL import Image
 
 from mmrag_nb.errors import ModelUnavailable
-from mmrag_nb.models import clip
+from mmrag_nb.models import clip, resizing
 from mmrag_nb.models.clip import ClipEncoder
 from mmrag_nb.weights import device
 
@@ -42,34 +44,88 @@ def encoder(request, checkpoint):
     return ClipEncoder(str(checkpoint(request.param)), device="cpu", precision="float32", batch_size=4)
 
 
+@pytest.fixture(scope="module", params=FAMILIES)
+def exact(request, checkpoint):
+    return ClipEncoder(str(checkpoint(request.param)), device="cpu", precision="exact")
+
+
 @pytest.fixture(scope="module")
 def clip_encoder(checkpoint):
     return ClipEncoder(str(checkpoint("clip")), device="cpu", precision="float32", batch_size=4)
 
 
-def test_texts_are_embedded_as_transformers_does(encoder, checkpoint):
-    family = encoder.space.removeprefix("clip:tiny-").replace("-", "_")
+def test_exact_texts_are_transformers_bit_for_bit(exact, checkpoint):
+    family = exact.space.removeprefix("clip:tiny-").replace("-", "_")
     model = transformers.AutoModel.from_pretrained(checkpoint(family)).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint(family))
-    for text, vector in zip(TEXTS, encoder.embed_texts(TEXTS), strict=True):
+    for text, vector in zip(TEXTS, exact.embed_texts(TEXTS), strict=True):
         # SigLIP was trained on texts padded to 64 tokens, and its tokenizer gives no mask.
         padding = {"padding": "max_length", "max_length": 64} if family == "siglip" else {}
         with torch.no_grad():
-            output = model.get_text_features(**tokenizer([text], return_tensors="pt", **padding))
-        expected = torch.nn.functional.normalize(projected(output), dim=-1)[0].numpy()
-        np.testing.assert_allclose(vector, expected, atol=2e-6)
+            output = projected(model.get_text_features(**tokenizer([text], return_tensors="pt", **padding)))
+        np.testing.assert_array_equal(vector, (output / output.norm())[0].numpy())
 
 
-def test_pictures_are_embedded_as_transformers_does(encoder, checkpoint):
-    family = encoder.space.removeprefix("clip:tiny-").replace("-", "_")
+def test_exact_pictures_are_transformers_bit_for_bit(exact, checkpoint):
+    family = exact.space.removeprefix("clip:tiny-").replace("-", "_")
     model = transformers.AutoModel.from_pretrained(checkpoint(family)).eval()
     processor = transformers.AutoImageProcessor.from_pretrained(checkpoint(family), use_fast=False)
-    for picture, vector in zip(pictures(), encoder.embed_images(pictures()), strict=True):
+    for picture, vector in zip(pictures(), exact.embed_images(pictures()), strict=True):
         inputs = processor(picture.convert("RGB"), return_tensors="pt", input_data_format="channels_last")
         with torch.no_grad():
-            output = model.get_image_features(**inputs)
-        expected = torch.nn.functional.normalize(projected(output), dim=-1)[0].numpy()
-        np.testing.assert_allclose(vector, expected, atol=1e-5)
+            output = projected(model.get_image_features(**inputs))
+        np.testing.assert_array_equal(vector, (output / output.norm())[0].numpy())
+
+
+def test_float32_is_exact_but_for_a_level_of_the_pixels(encoder, checkpoint):
+    family = encoder.space.removeprefix("clip:tiny-").replace("-", "_")
+    exact = ClipEncoder(str(checkpoint(family)), device="cpu", precision="exact")
+    assert exact.fingerprint == encoder.fingerprint
+    assert exact.description == f"tiny-{family.replace('_', '-')} (exact, cpu)"
+    np.testing.assert_allclose(encoder.embed_texts(TEXTS), exact.embed_texts(TEXTS), atol=2e-6)
+    cosines = (encoder.embed_images(pictures()) * exact.embed_images(pictures())).sum(axis=1)
+    assert cosines.min() > 0.99999
+
+
+@pytest.mark.parametrize("precision", ["exact", "float32", "bfloat16"])
+def test_four_threads_get_the_vectors_that_one_gets(precision, checkpoint):
+    encoder = ClipEncoder(str(checkpoint("clip")), device="cpu", precision=precision)
+    texts, images = TEXTS * 3, pictures() * 5
+    alone = encoder.embed_texts(texts), encoder.embed_images(images)
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(lambda: (encoder.embed_texts(texts), encoder.embed_images(images))) for _ in range(8)]
+        for there in made:
+            np.testing.assert_array_equal(there.result()[0], alone[0])
+            np.testing.assert_array_equal(there.result()[1], alone[1])
+    assert torch.get_num_threads() == threads
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == threads, "a new thread starts with fewer"
+
+
+def test_equal_texts_are_embedded_once_and_tokenised_once(clip_encoder, monkeypatch):
+    seen, tokenised = [], []
+    forward, encoded = clip_encoder._forward, clip_encoder._encoded
+    monkeypatch.setattr(clip_encoder, "_forward", lambda i, m: seen.extend(i["input_ids"].tolist()) or forward(i, m))
+    monkeypatch.setattr(clip_encoder, "_encoded", lambda texts: tokenised.extend(texts) or encoded(texts))
+    vectors = clip_encoder.embed_texts(["a cat", "a harp", "a cat", "a cat"])
+    assert len(seen) == len(tokenised) == 2
+    np.testing.assert_array_equal(vectors[[2, 3]], vectors[[0, 0]])
+    assert not np.array_equal(vectors[0], vectors[1])
+
+
+def test_few_pictures_stay_in_the_calling_thread_and_many_do_not(clip_encoder, monkeypatch):
+    monkeypatch.setattr(clip, "cores", lambda: 2)
+    threads = set()
+    forward = clip_encoder._forward
+    noted = lambda i, m: threads.add((threading.current_thread(), torch.get_num_threads())) or forward(i, m)  # noqa: E731
+    monkeypatch.setattr(clip_encoder, "_forward", noted)
+    clip_encoder.embed_images(pictures()[:4])
+    assert threads == {(threading.current_thread(), 1)}
+    threads.clear()
+    clip_encoder.embed_images(pictures() * 10)
+    assert threading.current_thread() not in {thread for thread, _ in threads}
+    assert {count for _, count in threads} == {1}
 
 
 def test_a_vector_does_not_depend_on_its_company(encoder):
@@ -138,10 +194,10 @@ def test_tokens_are_counted_with_start_and_end_and_without_noise(clip_encoder, c
 def test_a_very_long_picture_is_seen_as_the_processor_would_see_it_whole(clip_encoder):
     """Resized whole, its 224 x 112,000 pixels would take half a gigabyte; only the middle is looked at anyway."""
     gradient = Image.linear_gradient("L").resize((10, 2000)).convert("RGB")
-    cut = clip._without_ends(gradient)
+    cut = resizing.without_ends(gradient)
     assert cut.size == (10, 320)
-    whole = clip_encoder._pixels(images=[gradient], return_tensors="pt")["pixel_values"]
-    middle = clip_encoder._pixels(images=[cut], return_tensors="pt")["pixel_values"]
+    whole = clip_encoder._processor(images=[gradient], return_tensors="pt")["pixel_values"]
+    middle = clip_encoder._processor(images=[cut], return_tensors="pt")["pixel_values"]
     assert (whole - middle).abs().max() < 0.02
     assert clip_encoder.embed_images([Image.new("RGB", (1, 30_000)), Image.new("RGB", (30_000, 2))]).shape == (2, 16)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 
 from mmrag_nb.errors import InvalidSetting, UnknownName
 from mmrag_nb.weights import device
-from mmrag_nb.weights.device import Placement, checked, choose, computing
+from mmrag_nb.weights.device import Placement, checked, choose, computing, cores, on_one_thread, shorten
 
 
 @pytest.fixture
@@ -111,3 +113,65 @@ def test_mps_is_believed_only_where_it_agrees_with_the_cpu(error, believed):
 def test_other_devices_cost_no_check():
     placement = Placement("cpu", "bfloat16", "the CPU has AMX")
     assert checked(placement, lambda name: pytest.fail("was asked")) is placement
+
+
+def test_exact_is_float32_on_the_cpu_unless_a_device_is_named(machine):
+    machine(cuda=(8, 0), amx=True)
+    chosen = choose(precision="exact")
+    assert (chosen.device, chosen.dtype, chosen.exact) == ("cpu", "float32", True)
+    assert str(chosen) == "exact, cpu"
+    assert choose("cuda", "exact").device == "cuda"
+    assert not choose("cpu", "float32").exact
+
+
+def test_one_thread_is_the_callers_only_and_only_for_a_while():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with on_one_thread(), on_one_thread():
+            assert torch.get_num_threads() == 1
+            assert cores() == 3
+        assert torch.get_num_threads() == cores() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_that_begin_while_one_is_held_get_their_own_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with on_one_thread():
+            inside.set()
+            leave.wait(10)
+
+    def late():
+        with on_one_thread():
+            assert torch.get_num_threads() == 1
+        return torch.get_num_threads()
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(hold)
+            assert inside.wait(10)
+            assert pool.submit(late).result() == 3
+            leave.set()
+            first.result()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        leave.set()
+        torch.set_num_threads(before)
+
+
+def test_shortened_weights_give_what_autocast_gives():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.LayerNorm(16), torch.nn.Linear(16, 4))
+    placement, x = Placement("cpu", "bfloat16"), torch.randn(3, 8)
+    with computing(placement):
+        expected = network(x)
+        shorten(network, placement)
+        assert network[0].weight.dtype == torch.bfloat16
+        assert network[1].weight.dtype == torch.float32
+        torch.testing.assert_close(network(x), expected, rtol=0, atol=0)

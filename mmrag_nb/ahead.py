@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from .parts import loader_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
 
     import numpy as np
     from numpy.typing import NDArray
@@ -48,15 +48,6 @@ class Seen:
     """(d,) by space."""
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Pictures that one thread has seen, by item, and the seconds that it took."""
-
-    seen: Mapping[str, Seen]
-    loading: float = 0.0
-    embedding: float = 0.0
-
-
 class Ahead:
     """Reads pictures that are not in the index yet, for one run of indexing.
 
@@ -68,11 +59,14 @@ class Ahead:
         self._lanes = _cores()
         self._pool: ThreadPoolExecutor | None = None
         self._over = threading.Event()
-        self._coming: dict[str, Future[_Group]] = {}
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[Resolved, Future[Seen]]] = deque()
+        self._coming: dict[str, Future[Seen]] = {}
+        self._loading = self._embedding = 0.0
 
     def depth(self, batch: int) -> int:
-        """Batches of that size to begin before the oldest is waited for: two groups for each thread."""
-        return -(-2 * self._lanes * min(GROUP, batch) // batch)
+        """Batches of that size to begin before the oldest is waited for: three groups for each thread."""
+        return -(-3 * self._lanes * min(GROUP, batch) // batch)
 
     def begin(self, batch: Sequence[Resolved], ways: Sequence[Way]) -> None:
         """Begin to read those of ``batch`` that are pictures, and new."""
@@ -87,26 +81,26 @@ class Ahead:
         loader: Any = self._parts.loader("image", ways[-1].encoder)
         encoders = list(dict.fromkeys(way.encoder for way in ways if way.view == "image"))
         able = [one for one in encoders if getattr(one, "lanes", 0)]  # others may not be called beside themselves
-        size = max(1, min(GROUP, -(-len(new) // self._lanes)))
-        for first in range(0, len(new), size):
-            some = new[first : first + size]
-            group = self._pool.submit(self._seen, some, loader, able)
-            self._coming.update((one.item.id, group) for one in some)
+        begun: list[tuple[Resolved, Future[Seen]]] = [(one, Future()) for one in new]
+        self._coming.update((one.item.id, due) for one, due in begun)
+        with self._lock:
+            self._waiting.extend(begun)
+        for _ in begun:  # more than are needed: who finds nothing left to do is done
+            self._pool.submit(self._take, loader, able)
 
     def taken(self, resolved: Resolved) -> Seen:
         """What was made of an item, waited for; empty where it was not begun."""
-        group = self._coming.pop(resolved.item.id, None)
-        if group is None:
+        due = self._coming.pop(resolved.item.id, None)
+        if due is None:
             return Seen()
         start = time.perf_counter()
-        found = group.result()
+        seen = due.result()
         waited = time.perf_counter() - start
-        worked = found.loading + found.embedding
-        if worked:
+        if worked := self._loading + self._embedding:  # while one waits, the threads do both
             seconds: Any = self._tally.seconds
-            seconds["load"] += waited * found.loading / worked
-            seconds["embed"] += waited * found.embedding / worked
-        return found.seen[resolved.item.id]
+            seconds["load"] += waited * self._loading / worked
+            seconds["embed"] += waited * self._embedding / worked
+        return seen
 
     def close(self) -> None:
         """Give up what is on its way; what is being decoded is waited for."""
@@ -114,16 +108,33 @@ class Ahead:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        self._waiting.clear()
         self._coming.clear()
 
-    def _seen(self, some: Sequence[Resolved], loader: Any, encoders: Sequence[Encoder]) -> _Group:
-        """Decode and embed a group, in a thread of the pool."""
+    def _take(self, loader: Any, encoders: Sequence[Encoder]) -> None:
+        """See to some of those that wait, in a thread: fewer where fewer are left, so that all end together."""
+        with self._lock:
+            n = max(1, min(GROUP, -(-len(self._waiting) // self._lanes)))
+            some = [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
+        if not some or self._over.is_set():
+            return
+        try:
+            seen = self._seen([one for one, _ in some], loader, encoders)
+        except BaseException as error:  # noqa: BLE001  # raised where they are due
+            for _, due in some:
+                due.set_exception(error)
+        else:
+            for one, due in some:
+                due.set_result(seen[one.item.id])
+
+    def _seen(self, some: Sequence[Resolved], loader: Any, encoders: Sequence[Encoder]) -> dict[str, Seen]:
+        """Decode and embed a group."""
         start = time.perf_counter()
         loaded: dict[str, LoadedItem] = {}
         seen: dict[str, Seen] = {}
         for one in some:
             if self._over.is_set():
-                return _Group({})
+                raise CancelledError
             try:
                 read = loader.load_at_hand(one.content, one.file_name or one.item.name)
             except MMRagError as error:
@@ -138,8 +149,10 @@ class Ahead:
         for encoder in encoders if pixels else ():
             for key, vector in zip(loaded, encoder.embed_images(pixels), strict=True):  # type: ignore[arg-type]
                 vectors[key][encoder.space] = vector
-        seen |= {key: Seen(read, None, vectors[key]) for key, read in loaded.items()}
-        return _Group(seen, begun - start, time.perf_counter() - begun)
+        with self._lock:
+            self._loading += begun - start
+            self._embedding += time.perf_counter() - begun
+        return seen | {key: Seen(read, None, vectors[key]) for key, read in loaded.items()}
 
 
 def _cores() -> int:

@@ -148,7 +148,8 @@ class Transcriber(Protocol):
     """Speech to text.
 
     One that tells languages apart has a method ``language_of(clips)`` beside :meth:`transcribe`, and takes what that
-    returns (empty where it cannot tell) as ``transcribe(clips, language=...)``.
+    returns (empty where it cannot tell) as ``transcribe(clips, language=...)``. One that is quicker the more it hears
+    at once says for how many seconds of sound that holds: ``at_once``.
     """
 
     rate: int

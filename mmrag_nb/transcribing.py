@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SECONDS = " (seconds)"
 """Ends the name of a stage whose progress is counted in seconds of sound."""
 _LISTENED = 8
-"""Utterances at most that are transcribed between two reports of progress."""
+"""Utterances at most that are transcribed between two reports of progress, of :data:`_SECONDS`."""
 _SECONDS = 20.0
 """Of sound, so that a transcriber that takes as long as the sound is can be interrupted, too; one may be longer."""
 
@@ -81,7 +81,7 @@ def _hear(work: Work, transcriber: Transcriber, tally: Tally, progress: Progress
     told = _language(work, list(clips.values()), transcriber, tally)
     ends = max(chunks[place].end or 0.0 for place in places)
     of = max(1, round(work.loaded.of or ends))
-    for some in _together(chunks, places):
+    for some in _together(chunks, places, getattr(transcriber, "at_once", _SECONDS)):
         progress(f"transcribing {work.item.name}{SECONDS}", round(chunks[some[0]].start or 0.0), of)
         texts = transcriber.transcribe([clips[place] for place in some], **told)
         for place, text in zip(some, texts, strict=True):
@@ -91,13 +91,14 @@ def _hear(work: Work, transcriber: Transcriber, tally: Tally, progress: Progress
     _tell(work, sum(not chunks[place].text for place in places), len(places), tally)
 
 
-def _together(chunks: Sequence[LoadedChunk], places: Sequence[int]) -> list[list[int]]:
-    """Which of the utterances at ``places`` are handed over at once."""
+def _together(chunks: Sequence[LoadedChunk], places: Sequence[int], most: float) -> list[list[int]]:
+    """Which of the utterances at ``places`` are handed over at once: ``most`` seconds of sound."""
+    listened = round(_LISTENED * most / _SECONDS)
     groups: list[list[int]] = []
     seconds = 0.0
     for place in places:
         length = (chunks[place].end or 0.0) - (chunks[place].start or 0.0)
-        if not groups or len(groups[-1]) == _LISTENED or seconds + length > _SECONDS:
+        if not groups or len(groups[-1]) == listened or seconds + length > most:
             groups.append([])
             seconds = 0.0
         groups[-1].append(place)

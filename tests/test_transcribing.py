@@ -96,6 +96,17 @@ def test_no_more_than_20_seconds_of_sound_go_by_between_two_reports(recording, m
     assert len(listener.heard) == 15
 
 
+def test_a_transcriber_that_is_quicker_by_more_at_once_gets_as_much_as_it_says(recording, monkeypatch):
+    monkeypatch.setattr(track, "SECTION", 150.0)
+    listener = Listener()
+    listener.at_once = 60.0
+    listening(monkeypatch, listener)
+    with MultimodalRAG(preset="offline") as rag:
+        rag.index(str(recording))
+    assert 40 < max(listener.seconds) <= 60
+    assert len(listener.heard) == 15
+
+
 def test_what_nobody_understood_is_noted_once_for_all_sections(recording, monkeypatch):
     listening(monkeypatch, Listener())
     with MultimodalRAG(preset="offline") as rag:

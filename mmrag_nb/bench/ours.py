@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmrag_nb.models.clip import MICRO
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from mmrag_nb.rag import MultimodalRAG
-    from mmrag_nb.types import Vectors
 
 
 class Pictures:
@@ -55,6 +61,48 @@ class Pictures:
             "models": list(report.models),
             "stages": dict(report.seconds),
         }
+
+
+class Vectors:
+    """Files on disk to unit vectors in a store, and nothing else kept of the pictures: what others do."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+
+    def setup(self) -> Mapping[str, Any]:
+        """Load the model."""
+        import mmrag_nb.parts  # noqa: F401  # says how OpenMP's threads wait, before torch is loaded
+        from mmrag_nb.loaders.image import ImageLoader
+        from mmrag_nb.models.clip import ClipEncoder
+
+        self._encoder, self._loader = ClipEncoder(self._model), ImageLoader()
+        return {"model": self._encoder.description}
+
+    def run(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Embed what is in ``folder``, as the threads of an index do."""
+        from mmrag_nb.stores.memory import MemoryStore
+
+        start = time.perf_counter()
+        waiting = deque(enumerate(sorted(Path(task["folder"]).iterdir())))
+        found = np.empty((len(waiting), self._encoder.dimension), np.float32)
+        lanes = self._encoder.lanes
+        with ThreadPoolExecutor(lanes) as pool:
+            for done in [pool.submit(self._embed, waiting, found, lanes) for _ in range(lanes)]:
+                done.result()
+        store = MemoryStore()
+        store.fit(np.arange(len(found)), found)
+        return {"seconds": time.perf_counter() - start, "n": len(store)}
+
+    def _embed(self, waiting: deque[tuple[int, Path]], found: NDArray[np.float32], lanes: int) -> None:
+        while True:
+            with self._lock:
+                n = max(1, min(MICRO, -(-len(waiting) // lanes)))
+                some = [waiting.popleft() for _ in range(min(n, len(waiting)))]
+            if not some:
+                return
+            pictures = [self._loader.decoded(path).pixels for _, path in some]
+            found[[row for row, _ in some]] = self._encoder.embed_images(pictures)
 
 
 class Texts:
@@ -126,12 +174,12 @@ def embedded(task: Mapping[str, Any], embed: Any, save_as: str) -> Mapping[str, 
     return {"seconds": seconds}
 
 
-def vectors(rag: MultimodalRAG) -> Vectors:
+def vectors(rag: MultimodalRAG) -> NDArray[np.float32]:
     """(n, d) of the pictures that ``rag`` holds, in the order of their files' names."""
     catalog: Any = rag._catalog  # noqa: SLF001  # its vectors as they lie there
     (space,) = catalog.spaces()
     ids, matrix = catalog.matrix(space, "image")
     rows = {int(chunk): row for row, chunk in enumerate(ids)}
     ordered = sorted(rag.items(), key=lambda item: item.name)
-    found: Vectors = matrix[[rows[catalog.chunk_ids(item.id)[0]] for item in ordered]]
+    found: NDArray[np.float32] = matrix[[rows[catalog.chunk_ids(item.id)[0]] for item in ordered]]
     return found

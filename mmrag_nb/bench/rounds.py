@@ -209,8 +209,11 @@ def compete(
     return outcome
 
 
-def table(outcome: Outcome, ours: str) -> Iterator[str]:
-    """Lines of a table a task: rates, and how many times as fast as each engine ``ours`` is."""
+def table(outcome: Outcome, ours: str, *also: str) -> Iterator[str]:
+    """Lines of a table a task: rates, and how many times as fast as each engine ``ours`` is.
+
+    What ``ours`` and ``also`` reach of the best peer stands below.
+    """
     width = max(map(len, outcome.names.values()), default=0) + 2
     for task in outcome.tasks:
         rounds = max((run.round for run in outcome.runs if run.task == task.name), default=0)
@@ -233,7 +236,8 @@ def table(outcome: Outcome, ours: str) -> Iterator[str]:
                 f"{f'{ratio:.2f} x' if ratio else '':>10}{cpu:9.1f}{outcome.peak_mb(task.name, entrant.name):9,.0f}"
             )
         if best := outcome.best(task.name):
-            yield f"  {ours}: {outcome.ratio(task.name, ours, best):.2f} times the best peer, {outcome.names[best]}"
+            for name in (one for one in (ours, *also) if outcome.done(task.name, one)):
+                yield f"  {name}: {outcome.ratio(task.name, name, best):.2f} times the best peer, {outcome.names[best]}"
 
 
 def rounded(value: float) -> str:

@@ -38,6 +38,7 @@ SILENCE = 1e-4
 _TOLD_BY = 3
 """Clips by which the language of a recording is told."""
 _TOKENS_PER_SECOND = 12  # no one speaks faster, so a network that repeats itself ends
+_FULL = 40.0  # seconds of utterances that make a batch: its products take little longer than those of one utterance
 _LANES = 4
 """Batches at most that are heard side by side, a thread each: between its products, Python lets one of them go on."""
 _MARGIN = 8  # frames beyond a clip's end that reach its last vector through Speech2Text's convolutions, rounded up
@@ -110,6 +111,8 @@ class SpeechTranscriber:
         self.lanes: int = 1
         if self._placement.kind == "cpu" and not exact and not self._whole:
             self.lanes = min(cores(), _LANES)
+        self.at_once: float = _FULL * self.lanes
+        """Seconds of sound that fill a batch for each thread: to be handed over together."""
         self.fingerprint: Mapping[str, str] = {
             "model": loaded.id,
             "revision": loaded.revision,

@@ -33,9 +33,7 @@ REFERENCE = "transformers, one at a time, float32"
 
 def reference(model: str) -> Entrant:
     """The plain pipeline that the vectors are held against."""
-    return Entrant(
-        REFERENCE, f"{_HERE}:Transformers", {"model": model, "batch": 1, "save_as": "reference.npy"}, peer=True
-    )
+    return Entrant(REFERENCE, f"{_HERE}:Transformers", {"model": model, "batch": 1, "save_as": "reference.npy"})
 
 
 def plain(model: str) -> list[Entrant]:
@@ -43,12 +41,11 @@ def plain(model: str) -> list[Entrant]:
     loop = f"{_HERE}:Transformers"
     return [
         reference(model),
-        Entrant("transformers, batches of 32, float32", loop, {"model": model, "batch": 32}, peer=True),
+        Entrant("transformers, batches of 32, float32", loop, {"model": model, "batch": 32}),
         Entrant(
             "transformers, batches of 32, bf16",
             loop,
             {"model": model, "batch": 32, "shortened": True, "save_as": "bf16.npy"},
-            peer=True,
         ),
     ]
 

@@ -52,6 +52,32 @@ def test_cosines_are_those_of_the_model_itself(rag, checkpoint):  # noqa: F811
     assert found == {c: pytest.approx(v, abs=2e-3) for c, v in expected.items()}
 
 
+def test_with_precision_exact_a_large_photograph_has_the_vector_that_transformers_gives(checkpoint, tmp_path):  # noqa: F811
+    import torch
+    from transformers import AutoImageProcessor, CLIPModel
+
+    path = tmp_path / "photo.jpg"
+    levels = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(levels).resize((3200, 2400), Image.Resampling.BICUBIC).save(path, quality=90)
+    folder = str(checkpoint("clip"))
+    network, processor = (
+        CLIPModel.from_pretrained(folder).eval(),
+        AutoImageProcessor.from_pretrained(folder, backend="pil"),
+    )
+    with torch.no_grad(), Image.open(path) as photo:
+        features = network.get_image_features(**processor(images=photo.convert("RGB"), return_tensors="pt"))
+    expected = torch.nn.functional.normalize(getattr(features, "pooler_output", features), dim=-1).numpy()
+    made = {}
+    for precision in ("exact", "auto"):
+        with MultimodalRAG(clip=folder, precision=precision, strategy="shared") as rag:
+            rag.index(str(path))
+            (space,) = rag._catalog.spaces()
+            made[precision] = rag._catalog.matrix(space, "image")[1]
+    assert made["exact"].tobytes() == expected.tobytes()
+    assert made["auto"].tobytes() != expected.tobytes(), "scaled decoding and another resize"
+    assert float((made["auto"] @ expected.T).item()) > 0.999
+
+
 def test_a_long_text_is_cut_into_passages_that_fit_and_nothing_is_lost(rag, tmp_path):
     words = [f"word{n}" for n in range(120)]
     (tmp_path / "long.txt").write_text(" ".join(words))

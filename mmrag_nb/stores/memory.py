@@ -75,13 +75,16 @@ class MemoryStore:
         rows, cosines = (np.concatenate(column) for column in zip(*parts, strict=True))
         return fitted.ids[rows], cosines
 
-    def kneighbors(self, queries: Vectors, n_neighbors: int = 5) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Distances (q, m) and rows (q, m), as scikit-learn's ``NearestNeighbors`` of Euclidean metric gives them.
+    def kneighbors(self, X: Vectors, n_neighbors: int = 5, return_distance: bool = True) -> Any:  # noqa: N803
+        """Distances (q, m) and rows (q, m), or rows alone, as scikit-learn's ``NearestNeighbors`` gives them.
 
-        On unit vectors ``|a - b|^2 = 2 - 2 cos(a, b)``: the order is the cosine's.
+        Its Euclidean metric: on unit vectors ``|a - b|^2 = 2 - 2 cos(a, b)``, so that the order is the cosine's.
         """
-        ids, cosines = self.search(np.asarray(queries, np.float32), n_neighbors)
-        return np.sqrt((2 - 2 * cosines.astype(np.float64)).clip(0)), np.searchsorted(self._fitted.ids, ids)
+        ids, cosines = self.search(np.asarray(X, np.float32), n_neighbors)
+        rows = np.searchsorted(self._fitted.ids, ids)
+        if not return_distance:
+            return rows
+        return np.sqrt((2 - 2 * cosines.astype(np.float64)).clip(0)), rows
 
     def close(self) -> None:
         """Let go of the vectors."""

@@ -180,6 +180,7 @@ def test_its_neighbours_are_scikit_learns(scanned):
     theirs = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(vectors).kneighbors(queries)
     np.testing.assert_array_equal(rows, theirs[1])
     np.testing.assert_allclose(distances, theirs[0], atol=1e-5)
+    np.testing.assert_array_equal(store.kneighbors(queries, n_neighbors=7, return_distance=False), rows)
 
 
 class Watched(np.ndarray):

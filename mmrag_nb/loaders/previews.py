@@ -25,8 +25,8 @@ def picture_previews(pixels: Image) -> dict[str, Preview]:
     if max(pixels.size) > PROXY_SIDE:
         proxy = pixels.copy()
         proxy.thumbnail((PROXY_SIDE, PROXY_SIDE))
-    shown = Preview("image/jpeg", _encoded(proxy, 85))
     factor = -(-max(proxy.size) // THUMBNAIL_SIDE)
+    shown = Preview("image/jpeg", _encoded(proxy, 85 if factor > 1 else 80))
     small = shown if factor == 1 else Preview("image/jpeg", _encoded(proxy.reduce(factor), 80))
     return {"thumbnail": small, "proxy": shown}
 

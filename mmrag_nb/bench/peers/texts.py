@@ -23,16 +23,14 @@ REFERENCE = "transformers, one at a time, float32"
 
 def reference(model: str) -> Entrant:
     """The plain pipeline that the vectors are held against."""
-    return Entrant(
-        REFERENCE, f"{_HERE}:Transformers", {"model": model, "batch": 1, "save_as": "reference.npy"}, peer=True
-    )
+    return Entrant(REFERENCE, f"{_HERE}:Transformers", {"model": model, "batch": 1, "save_as": "reference.npy"})
 
 
 def plain(model: str) -> list[Entrant]:
     """Loops over transformers, which is here always."""
 
     def loop(name: str, **how: Any) -> Entrant:
-        return Entrant(f"transformers, {name}", f"{_HERE}:Transformers", {"model": model, **how}, peer=True)
+        return Entrant(f"transformers, {name}", f"{_HERE}:Transformers", {"model": model, **how})
 
     return [
         reference(model),

@@ -96,7 +96,9 @@ def test_an_index_made_with_it_goes_on_with_it_when_it_is_opened_again(tmp_path)
     with MultimodalRAG.open(file) as again:
         assert again.settings.augment
         after = again.search("a drawing", k=2)
-        assert [(hit.item.id, hit.score) for hit in after] == [(hit.item.id, hit.score) for hit in before]
+        assert [hit.item.id for hit in after] == [hit.item.id for hit in before]
+        # Few texts are embedded without torch where it is not loaded yet: to the sixth digit the same.
+        assert [hit.score for hit in after] == pytest.approx([hit.score for hit in before], abs=1e-4)
         assert again.index(DRAWINGS[:2]).reused == 2
         assert again.index(DRAWINGS[2]).embedded == 1
     with MultimodalRAG(preset="offline") as other:

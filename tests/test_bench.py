@@ -109,7 +109,9 @@ def test_the_nearest_are_found_by_every_library_that_is_installed(tmp_path, monk
     monkeypatch.setattr(nearest, "SECONDS", 0)
     monkeypatch.setattr(nearest, "_LARGE", 300)  # Chroma takes seconds to start
     figures = tmp_path / "figures.json"
-    lines = list(search.measure([300], 16, 1, tmp_path, against=True, json_file=figures))
+    drawn = tmp_path / "growth.png"
+    lines = list(search.measure([300], 16, 1, tmp_path, against=True, json_file=figures, plot=drawn))
+    assert drawn.read_bytes().startswith(b"\x89PNG")
     told = json.loads(figures.read_text())
     summary = told["nearest"]["300"]["summary"]["300 vectors, 64 queries at once"]
     runs = told["nearest"]["300"]["runs"]

@@ -35,9 +35,11 @@ _HERE = "mmrag_nb.bench.hearing"
 def measure(
     minutes: float = MINUTES,
     rounds: int = harness.ROUNDS,
-    against: bool = False,  # a switch of the command line
+    *,
+    against: bool = False,
     model: str = "",
     json_file: Path | None = None,
+    plot: Path | None = None,
 ) -> Iterator[str]:
     """Decode, compute features of, write down and index an MP3, again and again, and tell how many times real time.
 
@@ -53,8 +55,8 @@ def measure(
         With the peers that are installed.
     model
         Hub id or folder of a Speech2Text.
-    json_file
-        A file for every figure.
+    json_file, plot
+        Files for every figure, and for a plot of how cost grows (PNG, SVG or PDF).
 
     Raises
     ------
@@ -64,6 +66,7 @@ def measure(
     if minutes < 0.2 or rounds < 1:
         raise MMRagError("at least 12 seconds of sound and one round: --minutes 10 --rounds 3")
     harness.checked_file(json_file)
+    harness.checked_file(plot)
     folder, said, random = sounds.speech(model)
     tokens = TOKENS if random else 0
     yield f"Speech2Text: {said}"
@@ -85,7 +88,7 @@ def measure(
     yield from _limits(parts)
     if far is not None:
         yield f"features: at most {far:.1e} from transformers' (promised: {CLOSE:g}; {_kept(far <= CLOSE)})"
-    yield from growth.table(grown, "minutes of sound, indexed, nothing written down")
+    yield from growth.table(grown, "minutes of sound, indexed, nothing written down", plot)
     told = {part: outcome.figures() for part, outcome in parts.items()}
     figures: Mapping[str, Any] = {
         "speech": said,

@@ -46,7 +46,8 @@ def _measure_text(options: argparse.Namespace) -> Iterator[str]:
 def _measure_audio(options: argparse.Namespace) -> Iterator[str]:
     from . import audio
 
-    return audio.measure(options.minutes, options.rounds, options.against, options.model, options.json)
+    how = {"model": options.model, "json_file": options.json, "plot": options.plot}
+    return audio.measure(options.minutes, options.rounds, against=options.against, **how)
 
 
 def _measure_start(options: argparse.Namespace) -> Iterator[str]:
@@ -58,13 +59,16 @@ def _measure_start(options: argparse.Namespace) -> Iterator[str]:
 def _measure_ask(options: argparse.Namespace) -> Iterator[str]:
     from . import ask
 
-    return ask.measure(options.items, options.questions, options.json)
+    return ask.measure(options.items, options.questions, options.json, preset=options.preset)
 
 
 def _measure_search(options: argparse.Namespace) -> Iterator[str]:
     from . import search
 
-    sizes, how = options.sizes or search.SIZES, {"against": options.against, "json_file": options.json}
+    sizes, how = (
+        options.sizes or search.SIZES,
+        {"against": options.against, "json_file": options.json, "plot": options.plot},
+    )
     return search.measure(sizes, options.dimension, options.questions, options.folder, **how)
 
 
@@ -104,7 +108,7 @@ def _pictures(parser: argparse.ArgumentParser) -> None:
         metavar="N,N",
         help="how cost grows with the number of (small) pictures: 100,1000,10000",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="a .png or .svg of how cost grows, with --grow")
+    _plotted(parser, ", with --grow")
     _compared(parser)
 
 
@@ -129,6 +133,7 @@ def _sounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10, metavar="N", help="of sound")
     parser.add_argument("--model", default="", metavar="SPEECH", help="hub id or folder of a Speech2Text")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds, of which medians are taken")
+    _plotted(parser)
     _against(parser)
 
 
@@ -151,7 +156,12 @@ def _search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dimension", type=int, default=512, metavar="D", help="numbers of a vector")
     parser.add_argument("--questions", type=int, default=20, metavar="N", help="questions to ask of each")
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="where to make the indexes: 5 GB for a million")
+    _plotted(parser)
     _against(parser)
+
+
+def _plotted(parser: argparse.ArgumentParser, when: str = "") -> None:
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"a .png or .svg of how cost grows{when}")
 
 
 def counts(text: str) -> tuple[int, ...]:

@@ -35,7 +35,13 @@ _BLOCK = 50_000
 
 
 def compare(
-    sizes: Sequence[int], dimension: int, folder: Path | None, *, against: bool, rounds: int = ROUNDS
+    sizes: Sequence[int],
+    dimension: int,
+    folder: Path | None,
+    *,
+    against: bool,
+    rounds: int = ROUNDS,
+    plot: Path | None = None,
 ) -> Generator[str, None, dict[str, Any]]:
     """Measure each of ``sizes`` in rounds; used as ``figures = yield from compare(...)``.
 
@@ -49,6 +55,8 @@ def compare(
         Where to keep the vectors meanwhile; the system's temporary folder where absent.
     against
         Whether libraries take part that are installed.
+    plot
+        A file for a plot of how cost grows.
     """
     outcomes: dict[int, Outcome] = {}
     for size in sizes:
@@ -66,6 +74,9 @@ def compare(
             outcomes[size] = yield from compete(entrants, tasks, rounds=rounds)
         yield from _table(outcomes[size])
     yield from _growth(outcomes)
+    if plot is not None:
+        growth.draw({f"vectors, {told(n)}": points for n, points in _points(outcomes).items()}, plot)
+        yield f"drawn: {plot}"
     found: dict[str, Any] = {
         str(size): outcome.figures() | {"of the product": dict(_ratios(outcome))} for size, outcome in outcomes.items()
     }

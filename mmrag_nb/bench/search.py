@@ -90,6 +90,7 @@ def measure(
     *,
     against: bool = False,
     json_file: Path | None = None,
+    plot: Path | None = None,
 ) -> Iterator[str]:
     """Fill an index with each of ``sizes`` vectors, search it, and tell what each stage took.
 
@@ -97,7 +98,8 @@ def measure(
     ``against`` them, other libraries.
 
     Yields lines to be printed, some before it is done. The indexes are made in ``folder``, the system's temporary one
-    where absent, and removed. Every figure goes to ``json_file``, where one is named.
+    where absent, and removed. Every figure goes to ``json_file``, and how cost grows, drawn, to
+    ``plot``, where they are named.
 
     Raises
     ------
@@ -109,6 +111,7 @@ def measure(
     if folder is not None and not folder.is_dir():
         raise MMRagError(f"there is no folder {folder} to make the indexes in")
     checked_file(json_file)
+    checked_file(plot)
     found = []
     for size in sizes:
         with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
@@ -118,7 +121,7 @@ def measure(
             yield f"{size:,} vectors: index filled in {time.perf_counter() - start:.0f} s, searching it ..."
             found.append(_measured(path, dimension, synthetic.questions(WARM_UP + questions)))
     yield from _table(found, f"A search by stage, vectors of {dimension} numbers, {questions} questions a size")
-    compared = yield from nearest.compare(sizes, dimension, folder, against=against)
+    compared = yield from nearest.compare(sizes, dimension, folder, against=against, plot=plot)
     yield from closing({"stages": [asdict(one) for one in found], "nearest": compared}, json_file)
 
 

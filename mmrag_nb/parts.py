@@ -19,7 +19,6 @@ from .presets import NONE
 from .remembering import Remembered
 from .retrieval.ways import Encoders
 from .settings import known_values, model_entry
-from .warming import hurry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -96,7 +95,6 @@ class Parts:
         here = model != "generator" or "device" in options  # a provider's model has nothing to load
         if progress is not None and here:
             progress(f"loading {argument or name}", 0, None)
-        hurry()
         with self._lock:
             load = self._loads.setdefault(key, threading.RLock())
         with load:  # else two threads would load it twice; a lock each, as who needs another must not wait for this

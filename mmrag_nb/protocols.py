@@ -59,8 +59,8 @@ class LongLoader(Loader, Protocol):
 class Encoder(Protocol):
     """Texts or pictures to vectors of one space.
 
-    One that is told whether a text asks or answers has a method ``embed_questions`` beside :meth:`embed_texts`. One that
-    may be called by several threads at once says by how many that is worth it: ``lanes``.
+    One that is told whether a text asks or answers has a method ``embed_questions`` beside :meth:`embed_texts`. One
+    that may be called by several threads at once says by how many that is worth it: ``lanes``.
     """
 
     space: str

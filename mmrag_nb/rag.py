@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .protocols import Progress
     from .types import Modality, Turn
 
+_FIRST = "what is there to be seen and heard?"
+"""Embedded in the background: a network's first text takes longer than the next ones."""
+
 
 class MultimodalRAG(Fillable):
     """An index of pictures, sound, film and text, and the models that fill and question it.
@@ -183,14 +186,20 @@ class MultimodalRAG(Fillable):
             if known == state and not (before.over and before.error):
                 return before
             before.stop()
-        searching = self._searching
+        holds, parts = self._catalog.kinds(), self._parts
 
         def load(step: Progress) -> None:
-            searching.rehearse(step)
+            if not holds:
+                return
+            for way in parts.ways(step, pictures="image" in holds, sounds="audio" in holds):
+                if "text" in way.encoder.modalities:
+                    way.encoder.embed_texts([_FIRST])
+            if self.settings.chosen("reranker") != "judge":
+                parts.reranker(step)
             if not self.settings.chosen("generator").startswith("local"):
                 step("making the generator", 0, None)
                 with suppress(MMRagError):  # told by the question, with what was found
-                    self._parts.generator()
+                    parts.generator()
 
         self._warmed = state, Warming(load, after)
         return self._warmed[1]

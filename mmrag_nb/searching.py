@@ -29,36 +29,17 @@ if TYPE_CHECKING:
 
     from .catalog.entries import Stored
     from .finding import Ranking
-    from .protocols import Progress
     from .queries import Query
     from .retrieval.telling import Scored
     from .types import Chunk, Preview
 
 _SHOWN = ("thumbnail", "peaks", "clip", "film")
-_REHEARSED = "what is there to be seen and heard?"
 _DEEPER = 4
 """So many times more candidates are looked at where near-duplicates and records left fewer than were asked for."""
 
 
 class Searching(Finding):
     """Retrieval over one index, by the settings in force; see :class:`~mmrag_nb.asking.Asking`."""
-
-    def rehearse(self, step: Progress) -> None:
-        """Load what a question in words needs, and look for one: libraries, encoders, vectors and what is usual there.
-
-        What the index lacks for the strategy is not computed: the question that needs it tells of it. No generator is
-        asked anything, and one that runs here is not loaded. ``step`` is told before each step.
-        """
-        holds = self._catalog.kinds()
-        if not holds:
-            return
-        ways = self._parts.ways(step, pictures="image" in holds, sounds="audio" in holds)
-        if self._settings.chosen("reranker") != "judge":
-            self._parts.reranker(step)
-        step("reading the vectors", 0, None)
-        if not self._completing.lacking(ways):
-            ranking, chosen = self._chosen(self.text(_REHEARSED), self._settings.k, Scope())
-            ranking.shown(chosen.places)
 
     # -- what is found ---------------------------------------------------------------------------------------------
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import importlib
-import sys
 import threading
 import time
 import weakref
-from contextlib import contextmanager, suppress
-from importlib.abc import MetaPathFinder
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .weights.hub import keeping_offline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .protocols import Progress
 
@@ -31,8 +28,9 @@ _AT_WORK: weakref.WeakSet[Warming] = weakref.WeakSet()
 class Warming:
     """A load in the background, begun at once.
 
-    It downloads nothing, prints nothing and raises nothing: what cannot be loaded is told by the question that needs
-    it, which tries again. A question that comes earlier waits for what is being loaded, and loads the rest itself.
+    It downloads nothing, prints nothing, raises nothing and leaves the index alone, whose connection serves one thread
+    at a time: what cannot be loaded is told by the question that needs it, which tries again. A question that comes
+    earlier waits for what is being loaded, and loads the rest itself.
 
     Parameters
     ----------
@@ -63,16 +61,14 @@ class Warming:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it is over, so many seconds at most; returns whether it is."""
-        hurry()
         return self._over.wait(seconds)
 
     def _run(self) -> None:
         self._stopped.wait(self._after)
-        _HURRY.clear()
         start = time.perf_counter()
         try:
             self._step()
-            with keeping_offline(), _considerate():
+            with keeping_offline():
                 self._load(self._step)
         except _Stop:
             pass
@@ -90,55 +86,6 @@ class Warming:
 
 class _Stop(BaseException):
     """No error: a load that takes errors for reasons to go on must not go on."""
-
-
-_HURRY = threading.Event()
-"""Set where somebody waits for a model."""
-_SHARE = 0.25
-"""Of the time that a load takes for itself while a cell runs: Python runs one thread at a time."""
-_LONGEST = 0.2
-"""Seconds that it steps back at most, at once."""
-
-
-def hurry() -> None:
-    """Have what loads in the background no longer step back for the running cell, which waits for it."""
-    if not _is_warming():
-        _HURRY.set()
-
-
-def _is_warming() -> bool:
-    return threading.current_thread().name == _NAME
-
-
-@contextmanager
-def _considerate() -> Iterator[None]:
-    """Step back between two imports of this thread, of which there are thousands, while a cell of the user's runs."""
-    finder = _Pause()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):
-            sys.meta_path.remove(finder)
-
-
-class _Pause(MetaPathFinder):
-    """Finds no module, and takes its time: of each that is imported, import asks the finders of ``sys.meta_path``."""
-
-    def __init__(self) -> None:
-        self._thread, self._before = threading.get_ident(), time.monotonic()
-
-    def find_spec(self, *_: object) -> None:
-        if threading.get_ident() == self._thread:
-            if in_kernel() and not _HURRY.is_set() and not self._awaited():
-                _HURRY.wait(min(_LONGEST, (time.monotonic() - self._before) * (1 / _SHARE - 1)))
-            self._before = time.monotonic()
-
-    def _awaited(self) -> bool:
-        """Whether another thread waits for a module that is being imported, most likely by this one."""
-        # Python keeps it, to find deadlocks, and has no public name for it; without it, an import takes longer.
-        waiting = getattr(importlib._bootstrap, "_blocking_on", {})  # noqa: SLF001
-        return any(thread != self._thread for thread in tuple(waiting))
 
 
 def in_kernel() -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SETTLE = 3.0
 """Seconds that a thread or process may take to end."""
+_LOADED = 60.0
+"""Seconds that loading models in the background may take."""
 _noted: list[State] = []
 _noting: list[Any] = []
 
@@ -79,12 +81,16 @@ def _free(lock: Any) -> bool:
 
 
 def _threads() -> list[str]:
-    """Names of the threads that stay; timers are waited for."""
-    end = time.monotonic() + _SETTLE
-    while time.monotonic() < end and any(isinstance(thread, threading.Timer) for thread in threading.enumerate()):
+    """Names of the threads that stay; timers, and models that load in the background, are waited for."""
+    end = time.monotonic() + _LOADED
+    while time.monotonic() < end and any(map(_ends, threading.enumerate())):
         time.sleep(0.1)
     time.sleep(0.1)
     return sorted(_name(thread) for thread in threading.enumerate())
+
+
+def _ends(thread: threading.Thread) -> bool:
+    return isinstance(thread, threading.Timer) or thread.name == "mmrag_nb warming"
 
 
 def _name(thread: threading.Thread) -> str:

@@ -44,6 +44,7 @@ _OPTIONAL = {
     "pyarrow": ("tables", "Parquet files"),
     "ImageHash": ("clean", "tells doubled pictures"),
     "pillow-heif": ("heif", "HEIC pictures, as telephones make them"),
+    "numkong": ("speed", "searches large indexes by int8 products"),
     "faiss-cpu": ("faiss", "keeps vectors in FAISS: exact, or approximate"),
     "chromadb": ("chroma", "keeps vectors in Chroma: in a folder, or on a server"),
     "pymilvus": ("milvus", "keeps vectors, or a whole index, in Milvus"),

@@ -258,6 +258,7 @@ def test_another_connections_commit_is_noticed(catalog, tmp_path):
 def test_a_second_writer_is_told(catalog, tmp_path, monkeypatch):
     fill(catalog)
     catalog.save(tmp_path / "lesson.mmrag")
+    monkeypatch.setattr("mmrag_nb.catalog.turns.PATIENCE", 1.0)
     other = Catalog(tmp_path / "lesson.mmrag")
     other._db.execute("PRAGMA busy_timeout = 50")
     with catalog._write(), pytest.raises(IndexFileError, match="being written elsewhere"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Found = tuple[NDArray[np.int64], NDArray[np.float32]]
     Best = tuple[NDArray[np.intp], NDArray[np.float32]]
 
-CODED = 1 << 23
+CODED = 1 << 22
 """Numbers from which on an index has codes: to read fewer takes no longer than what a scan takes besides."""
 COPYING = 5
 """To copy a vector and multiply it takes about so many times as long as to multiply it where it lies."""

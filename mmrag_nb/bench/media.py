@@ -54,6 +54,21 @@ def cache() -> Path:
     return folder
 
 
+def kept(name: str, write: Callable[[Path], None]) -> Path:
+    """Folder ``name`` of :func:`cache`, made by ``write`` where it is not there: all of it or nothing."""
+    folder = cache() / name
+    if not folder.exists():
+        part = folder.with_name(f"{name}.{os.getpid()}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            write(part)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
 def pictures(which: str, n: int, folder: Path) -> Path:
     """Put ``n`` pictures of a kind, or the first ``n`` of somebody's folder, into a folder of their own in ``folder``.
 

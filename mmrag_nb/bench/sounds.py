@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,18 +90,8 @@ def speech(model: str = "") -> tuple[str, str, bool]:
 
 def random_speech() -> Path:
     """Folder of a Speech2Text of medium size in the cache: random weights, a vocabulary of Python's help."""
-    folder = media.cache() / "s2t-medium-random"
-    if not folder.exists():
-        part = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            with quiet():
-                _write(part)
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return folder
+    with quiet():
+        return media.kept("s2t-medium-random", _write)
 
 
 def _write(folder: Path) -> None:

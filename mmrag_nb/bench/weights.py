@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +50,8 @@ def clip(model: str = "") -> tuple[Path, str]:
 
 def random_clip() -> Path:
     """Folder of a CLIP of ViT-B/32's size in the cache: random weights, a vocabulary trained on Python's help."""
-    folder = media.cache() / "clip-vit-b32-random"
-    if not folder.exists():
-        part = folder.with_name(f"{folder.name}.{os.getpid()}")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            with quiet():
-                _write(part)
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return folder
+    with quiet():
+        return media.kept("clip-vit-b32-random", _write)
 
 
 def _write(folder: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import types
+from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,13 +73,14 @@ def others(model: str) -> list[Entrant]:
     ]
 
 
-class _Embedding:
+class _Embedding(ABC):
     """Vectors of files, in scikit-learn's neighbours: what a notebook does without a database."""
 
     save_as = ""
 
+    @abstractmethod
     def embed(self, files: Sequence[Path]) -> Vectors:
-        raise NotImplementedError
+        """(n, d) float32, unit rows."""
 
     def run(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
         from sklearn.neighbors import NearestNeighbors

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import statistics
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def others(folder: Path, *, large: bool) -> list[Entrant]:
     ]
 
 
-class Search:
+class Search(ABC):
     """An engine that is built when it is set up, and then asked.
 
     Parameters
@@ -85,19 +86,19 @@ class Search:
         self.build()
         return {"build_seconds": time.perf_counter() - start, **self.told()}
 
-    def imports(self) -> None:
+    def imports(self) -> None:  # noqa: B027 - most need nothing
         """Import what it takes, which does not count."""
 
-    def build(self) -> None:
+    def build(self) -> None:  # noqa: B027 - what only reads builds nothing
         """Make it ready for questions."""
 
     def told(self) -> Mapping[str, Any]:
         """What there is to tell besides."""
         return {}
 
+    @abstractmethod
     def find(self, queries: Vectors) -> Any:
         """Rows (q, k) of the nearest."""
-        raise NotImplementedError(type(self).__name__)
 
     def run(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ask so many ``queries`` at once, call after call ``for_seconds``."""
